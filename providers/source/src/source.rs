@@ -1,0 +1,229 @@
+//! The one trait that a place of secrets implements.
+
+use crate::{Ask, ErrorKind, Fetched, Identity, Lease, Probe, SourceError};
+use async_trait::async_trait;
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Something that is asked, asynchronously, for documents: a manager, a folder of mounted files, an
+/// encrypted store.
+///
+/// Implementations keep these promises; the conformance suite in [`crate::testing`] checks them:
+///
+/// * one answer per ask, in the same order, whatever else happens;
+/// * denied is never absent: what the caller may not see is [`ErrorKind::Denied`];
+/// * no error carries a value, a reply body, or a URL with a query;
+/// * nothing panics on any bytes the other side may send;
+/// * a dropped future leaves nothing behind (the core cancels on deadlines).
+#[async_trait]
+pub trait Source: Send + Sync {
+    /// What it is and what it can do. Cheap; called often.
+    fn info(&self) -> SourceInfo;
+
+    /// Called once per source before anything is fetched. `None`: this source knows no identity.
+    ///
+    /// # Errors
+    /// When nobody could be signed in: every secret of this source is then out of reach, and the
+    /// report says so once.
+    async fn sign_in(&self) -> Result<Option<Identity>, SourceError> {
+        Ok(None)
+    }
+
+    /// One answer per ask, in the same order. The core's planner has cut the asks by
+    /// [`SourceInfo::batch`].
+    async fn fetch(&self, asks: &[Ask]) -> Vec<Result<Fetched, SourceError>>;
+
+    /// Which revision is it now? Without reading the value where the manager can tell. One answer
+    /// per ask, in the same order.
+    async fn probe(&self, asks: &[Ask]) -> Vec<Result<Probe, SourceError>> {
+        asks.iter().map(|_| Ok(Probe::Unknown)).collect()
+    }
+
+    /// Ends when this source has learnt by itself that something may have moved (a file event). The
+    /// core then probes without waiting for the ttl. The default never ends.
+    async fn changed(&self) {
+        std::future::pending().await
+    }
+
+    /// Renews a lease.
+    ///
+    /// # Errors
+    /// The default, for sources without leases, is [`ErrorKind::Misconfigured`].
+    async fn renew(&self, _lease: &Lease) -> Result<Lease, SourceError> {
+        Err(without_leases(&self.info()))
+    }
+
+    /// Gives a lease back.
+    ///
+    /// # Errors
+    /// The default, for sources without leases, is [`ErrorKind::Misconfigured`].
+    async fn revoke(&self, _lease: &Lease) -> Result<(), SourceError> {
+        Err(without_leases(&self.info()))
+    }
+
+    /// Ends within `limit` what the source keeps open.
+    async fn close(&self, _limit: Duration) {}
+}
+
+fn without_leases(info: &SourceInfo) -> SourceError {
+    SourceError::new(ErrorKind::Misconfigured, info.scheme.clone())
+        .hint("this source gives no leases; there is nothing to renew or to revoke")
+}
+
+/// A shared source is a source.
+#[async_trait]
+impl<S: Source + ?Sized> Source for Arc<S> {
+    fn info(&self) -> SourceInfo {
+        (**self).info()
+    }
+    async fn sign_in(&self) -> Result<Option<Identity>, SourceError> {
+        (**self).sign_in().await
+    }
+    async fn fetch(&self, asks: &[Ask]) -> Vec<Result<Fetched, SourceError>> {
+        (**self).fetch(asks).await
+    }
+    async fn probe(&self, asks: &[Ask]) -> Vec<Result<Probe, SourceError>> {
+        (**self).probe(asks).await
+    }
+    async fn changed(&self) {
+        (**self).changed().await;
+    }
+    async fn renew(&self, lease: &Lease) -> Result<Lease, SourceError> {
+        (**self).renew(lease).await
+    }
+    async fn revoke(&self, lease: &Lease) -> Result<(), SourceError> {
+        (**self).revoke(lease).await
+    }
+    async fn close(&self, limit: Duration) {
+        (**self).close(limit).await;
+    }
+}
+
+/// What a source is and what it can do.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SourceInfo {
+    /// The scheme of its references and its name in `SECRET_PROVIDER`-like settings: `vault`.
+    pub scheme: Cow<'static, str>,
+    /// Where it is, for messages: an origin or a folder. Never credentials, never a query.
+    pub origin: String,
+    /// How the planner cuts asks into calls.
+    pub batch: Batch,
+    /// How many calls may be under way at once.
+    pub concurrency: usize,
+    /// What it can do.
+    pub abilities: Abilities,
+    /// How long a fetched value counts as fresh where no setting says; `None` is the core's 5
+    /// minutes.
+    pub ttl: Option<Duration>,
+}
+
+impl SourceInfo {
+    /// One ask per call, eight calls at once, no special abilities.
+    pub fn new(scheme: impl Into<Cow<'static, str>>, origin: impl Into<String>) -> Self {
+        Self {
+            scheme: scheme.into(),
+            origin: origin.into(),
+            batch: Batch { at_most: 1, from: 1 },
+            concurrency: 8,
+            abilities: Abilities::default(),
+            ttl: None,
+        }
+    }
+
+    /// With that cutting of asks into calls.
+    #[must_use]
+    pub fn batch(mut self, at_most: usize, from: usize) -> Self {
+        self.batch = Batch { at_most: at_most.max(1), from };
+        self
+    }
+
+    /// With that many calls at once.
+    #[must_use]
+    pub fn concurrency(mut self, calls: usize) -> Self {
+        self.concurrency = calls.max(1);
+        self
+    }
+
+    /// With those abilities.
+    #[must_use]
+    pub fn abilities(mut self, abilities: Abilities) -> Self {
+        self.abilities = abilities;
+        self
+    }
+
+    /// With that ttl where no setting says.
+    #[must_use]
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+}
+
+/// How asks become calls: from `from` asks on, up to `at_most` in one call; below, one each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// The most asks one call takes.
+    pub at_most: usize,
+    /// The number of asks from which batches are worth it.
+    pub from: usize,
+}
+
+/// What a source can do. The conformance suite runs the parts that are claimed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Abilities {
+    /// `At::Previous`.
+    pub previous: bool,
+    /// `At::Version`.
+    pub versions: bool,
+    /// `At::Stage`.
+    pub stages: bool,
+    /// `probe` answers with a revision.
+    pub probe: bool,
+    /// `changed` ends when something moved.
+    pub watch: bool,
+    /// Values may be bytes.
+    pub binary: bool,
+    /// Values may be empty.
+    pub empty: bool,
+    /// Leases.
+    pub leases: bool,
+    /// Tells when a revision was made.
+    pub created: bool,
+    /// Tells a denied secret from an absent one.
+    pub denies: bool,
+}
+
+impl Abilities {
+    /// None of them.
+    pub const NONE: Self = Self {
+        previous: false,
+        versions: false,
+        stages: false,
+        probe: false,
+        watch: false,
+        binary: false,
+        empty: false,
+        leases: false,
+        created: false,
+        denies: false,
+    };
+}
+
+/// A source that can say which secrets there are.
+#[async_trait]
+pub trait Listing: Source {
+    /// The names that begin with `prefix`, in no particular order.
+    ///
+    /// # Errors
+    /// Where listing is denied or fails; never a partial list.
+    async fn list(&self, prefix: &str) -> Result<Vec<Arc<str>>, SourceError>;
+}
+
+/// A source that can say which rights a set of asks needs: an IAM policy, Vault HCL, Azure roles.
+pub trait Grants: Source {
+    /// The least privilege under which all these asks succeed, in the manager's own language.
+    fn grants(&self, asks: &[Ask]) -> String;
+}
