@@ -41,9 +41,10 @@ pub trait Source: Send + Sync {
     }
 
     /// Ends when this source has learnt by itself that something may have moved (a file event). The
-    /// core then probes without waiting for the ttl. The default never ends.
+    /// core then probes without waiting for the ttl. It may end for nothing; what moves between two
+    /// calls is not lost, but ends the second one at once. The default never ends.
     async fn changed(&self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Renews a lease.

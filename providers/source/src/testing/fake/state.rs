@@ -1,0 +1,281 @@
+//! What a fake manager holds, and what it answers. No waiting in here.
+
+use super::gate::Waiting;
+use crate::{Abilities, Ask, At, Batch, Clock, Document, ErrorKind, Fetched, Lease, Revision, SourceError};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+pub(super) type Hook = Box<dyn FnOnce() + Send>;
+type Amend = Arc<dyn Fn(Fetched) -> Fetched + Send + Sync>;
+
+pub(super) struct State {
+    pub(super) scheme: Cow<'static, str>,
+    pub(super) abilities: Abilities,
+    pub(super) batch: Batch,
+    pub(super) concurrency: usize,
+    pub(super) ttl: Option<Duration>,
+    pub(super) clock: Option<Arc<dyn Clock>>,
+    pub(super) secrets: BTreeMap<Arc<str>, Secret>,
+    pub(super) asked: BTreeMap<Arc<str>, Asked>,
+    pub(super) leases: BTreeMap<Arc<str>, Granted>,
+    pub(super) identity: Option<Arc<str>>,
+    pub(super) signing_in: bool,
+    pub(super) reachable: bool,
+    pub(super) blind: bool,
+    pub(super) stalled: bool,
+    pub(super) held: BTreeSet<Arc<str>>,
+    pub(super) waiting: Waiting,
+    pub(super) counts: Counts,
+}
+
+#[derive(Default)]
+pub(super) struct Counts {
+    pub(super) calls: usize,
+    pub(super) sign_ins: usize,
+    pub(super) minted: usize,
+    pub(super) renewed: usize,
+    pub(super) revoked: usize,
+}
+
+/// Everything about one name, also while there is no secret of that name.
+#[derive(Default)]
+pub(super) struct Secret {
+    versions: Vec<Version>,
+    current: Option<usize>,
+    previous: Option<usize>,
+    made: u64,
+    labels: BTreeMap<Arc<str>, usize>,
+    /// What it answers instead, and how many times more; `None` is until cleared.
+    pub(super) instead: Option<(ErrorKind, Option<usize>)>,
+    pub(super) denied: bool,
+    pub(super) withdrawn: Option<crate::Withdrawn>,
+    pub(super) lease: Option<Duration>,
+    pub(super) renewal: Option<Duration>,
+    pub(super) amend: Option<Amend>,
+    pub(super) after_fetch: Option<Hook>,
+}
+
+/// How often a name was asked for, whether or not there is such a secret.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Asked {
+    pub(super) fetches: usize,
+    pub(super) probes: usize,
+}
+
+struct Version {
+    id: Arc<str>,
+    document: Document,
+    created: Option<SystemTime>,
+}
+
+pub(super) struct Granted {
+    pub(super) name: Arc<str>,
+    pub(super) duration: Duration,
+}
+
+impl Secret {
+    /// Adds a revision and gives its place.
+    fn add(&mut self, document: Document, created: Option<SystemTime>) -> usize {
+        self.made += 1;
+        self.versions.push(Version { id: self.made.to_string().into(), document, created });
+        self.versions.len() - 1
+    }
+
+    pub(super) fn put(&mut self, document: Document, created: Option<SystemTime>) {
+        let place = self.add(document, created);
+        self.previous = self.current.replace(place);
+        self.withdrawn = None;
+    }
+
+    pub(super) fn label(&mut self, label: &str, document: Document, created: Option<SystemTime>) {
+        let place = self.add(document, created);
+        self.labels.insert(label.into(), place);
+    }
+
+    /// Moves the label of current back; previous goes where current was, as AWS does it.
+    pub(super) fn step_back(&mut self) {
+        if self.previous.is_some() {
+            std::mem::swap(&mut self.current, &mut self.previous);
+        }
+    }
+
+    /// Forgets what it held. Revisions go on counting, so that a new secret of the same name is
+    /// never taken for the old one.
+    pub(super) fn remove(&mut self) {
+        *self = Secret { made: self.made, denied: self.denied, instead: self.instead, ..Secret::default() };
+    }
+
+    pub(super) fn exists(&self) -> bool {
+        self.current.is_some()
+    }
+
+    fn version(&self, at: &At) -> Option<&Version> {
+        let place = match at {
+            At::Current => self.current,
+            At::Previous => self.previous,
+            At::Version(id) => self.versions.iter().position(|v| v.id == *id),
+            At::Stage(label) => match &**label {
+                "AWSCURRENT" => self.current,
+                "AWSPREVIOUS" => self.previous,
+                _ => self.labels.get(label).copied(),
+            },
+        };
+        self.versions.get(place?)
+    }
+
+    /// The failure that is set for it, counted down.
+    fn refusal(&mut self) -> Option<ErrorKind> {
+        if let Some((kind, left)) = &mut self.instead {
+            let kind = *kind;
+            match left {
+                None => return Some(kind),
+                Some(0) => {}
+                Some(left) => {
+                    *left -= 1;
+                    return Some(kind);
+                }
+            }
+            self.instead = None;
+        }
+        if self.denied {
+            return Some(ErrorKind::Denied);
+        }
+        self.withdrawn.map(ErrorKind::Withdrawn)
+    }
+}
+
+impl State {
+    pub(super) fn new(scheme: Cow<'static, str>) -> Self {
+        Self {
+            scheme,
+            abilities: Abilities {
+                previous: true,
+                versions: true,
+                stages: true,
+                probe: true,
+                binary: true,
+                empty: true,
+                leases: true,
+                denies: true,
+                ..Abilities::NONE
+            },
+            batch: Batch { at_most: 1, from: 1 },
+            concurrency: 8,
+            ttl: None,
+            clock: None,
+            secrets: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            leases: BTreeMap::new(),
+            identity: None,
+            signing_in: true,
+            reachable: true,
+            blind: false,
+            stalled: false,
+            held: BTreeSet::new(),
+            waiting: Waiting::default(),
+            counts: Counts::default(),
+        }
+    }
+
+    pub(super) fn secret(&mut self, name: &str) -> &mut Secret {
+        self.secrets.entry(name.into()).or_default()
+    }
+
+    pub(super) fn wall(&self) -> Option<SystemTime> {
+        self.clock.as_ref().map(|clock| clock.wall())
+    }
+
+    pub(super) fn error(&self, kind: ErrorKind) -> SourceError {
+        SourceError::new(kind, self.scheme.clone())
+    }
+
+    pub(super) fn stalls(&self, asks: &[Ask]) -> bool {
+        self.stalled || asks.iter().any(|ask| self.held.contains(ask.name()))
+    }
+
+    /// What stands in the way of an answer, whichever way it is asked for.
+    fn refusal(&mut self, ask: &Ask) -> Option<SourceError> {
+        let claimed = match ask.point() {
+            At::Current => true,
+            At::Previous => self.abilities.previous,
+            At::Version(_) => self.abilities.versions,
+            At::Stage(_) => self.abilities.stages,
+        };
+        let refused = if !self.reachable {
+            self.error(ErrorKind::Transport).hint("this fake is stopped; `start` it")
+        } else if !claimed {
+            self.error(ErrorKind::Misconfigured).hint("this source keeps no such point of a secret's history")
+        } else {
+            let kind = self.secrets.get_mut(ask.name()).and_then(Secret::refusal)?;
+            self.error(kind)
+        };
+        Some(refused.secret(ask.name()))
+    }
+
+    pub(super) fn fetch(&mut self, ask: &Ask) -> Result<Fetched, SourceError> {
+        if let Some(refused) = self.refusal(ask) {
+            return Err(refused);
+        }
+        let absent = self.error(ErrorKind::Absent).secret(ask.name());
+        let Some(secret) = self.secrets.get(ask.name()) else { return Err(absent) };
+        let Some(version) = secret.version(ask.point()) else { return Err(absent) };
+        let mut fetched = Fetched::new(version.document.clone(), Revision::new(version.id.clone()));
+        fetched.created = version.created;
+        if let Some(duration) = secret.lease {
+            self.counts.minted += 1;
+            let minted = self.counts.minted;
+            let id: Arc<str> = format!("{}/{minted}", ask.name()).into();
+            self.leases.insert(id.clone(), Granted { name: ask.shared_name(), duration });
+            fetched.revision = Revision::new(format!("mint {minted}"));
+            fetched = fetched.lease(Lease::new(id, duration, true));
+        }
+        Ok(match &secret.amend {
+            Some(amend) => amend(fetched),
+            None => fetched,
+        })
+    }
+
+    /// The revision a fetch would give; `None` where only a fetch can tell.
+    pub(super) fn probe(&mut self, ask: &Ask) -> Result<Option<Revision>, SourceError> {
+        if let Some(refused) = self.refusal(ask) {
+            return Err(refused);
+        }
+        let secret = self.secrets.get(ask.name());
+        if self.blind || secret.is_some_and(|s| s.lease.is_some()) {
+            return Ok(None);
+        }
+        match secret.and_then(|s| s.version(ask.point())) {
+            Some(version) => Ok(Some(Revision::new(version.id.clone()))),
+            None => Err(self.error(ErrorKind::Absent).secret(ask.name())),
+        }
+    }
+
+    pub(super) fn renew(&mut self, lease: &Lease) -> Result<Lease, SourceError> {
+        self.reached()?;
+        let Some(granted) = self.leases.get(&lease.id) else {
+            return Err(self.error(ErrorKind::Absent).hint("this lease has ended; fetch the secret anew"));
+        };
+        let duration =
+            self.secrets.get(&granted.name).and_then(|secret| secret.renewal).unwrap_or(granted.duration);
+        self.counts.renewed += 1;
+        Ok(Lease::new(lease.id.clone(), duration, lease.renewable))
+    }
+
+    pub(super) fn revoke(&mut self, lease: &Lease) -> Result<(), SourceError> {
+        self.reached()?;
+        if self.leases.remove(&lease.id).is_some() {
+            self.counts.revoked += 1;
+        }
+        Ok(())
+    }
+
+    pub(super) fn reached(&self) -> Result<(), SourceError> {
+        if self.reachable {
+            Ok(())
+        } else {
+            Err(self.error(ErrorKind::Transport).hint("this fake is stopped; `start` it"))
+        }
+    }
+}
