@@ -80,13 +80,16 @@ impl fmt::Display for At {
     }
 }
 
-/// A name on its way to a terminal: control characters escaped, so that no name writes to it.
+/// A name on its way to a terminal: what controls it, or turns the direction of a line, is escaped,
+/// so that no name writes anything but itself.
 pub(crate) struct Printable<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for c in self.0.chars() {
-            if c.is_control() {
+            let turns =
+                matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+            if c.is_control() || turns {
                 write!(f, "{}", c.escape_default())?;
             } else {
                 write!(f, "{c}")?;

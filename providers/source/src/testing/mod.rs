@@ -2,12 +2,13 @@
 //!
 //! * [`FakeSource`] is a manager in memory that a test turns as it likes while the application runs:
 //!   it rotates, denies, stalls and stops.
-//! * [`Stage`] says how secrets get into the real thing behind a source under test.
+//! * [`conformance`] proves of any source that it keeps the contract of [`Source`](crate::Source).
+//!   A source's author implements [`Stage`], which says how secrets get into the real thing.
 //!
-//! The fake needs no executor: it runs under any, and under tokio's paused clock.
+//! Neither needs an executor: both run under any, and under tokio's paused clock.
 
 mod conformance;
 mod fake;
 
-pub use conformance::{Stage, Wait};
+pub use conformance::{Conformance, Stage, Wait, conformance};
 pub use fake::FakeSource;

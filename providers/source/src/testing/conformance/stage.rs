@@ -20,7 +20,7 @@ pub type Wait<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 ///
 /// ```
 /// use secretfig_source::{Source, async_trait};
-/// use secretfig_source::testing::{FakeSource, Stage, Wait};
+/// use secretfig_source::testing::{FakeSource, Stage, Wait, conformance};
 /// use std::sync::Arc;
 /// use std::time::Duration;
 ///
@@ -41,6 +41,12 @@ pub type Wait<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 ///         tokio::time::timeout(limit, wait).await.is_ok()
 ///     }
 /// }
+///
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+/// # runtime.block_on(async {
+/// let done = conformance(&InMemory(FakeSource::new())).await;
+/// assert!(done.to_string().starts_with("conformance of fake: "));
+/// # });
 /// ```
 #[async_trait]
 pub trait Stage: Send + Sync {

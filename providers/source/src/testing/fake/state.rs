@@ -253,7 +253,7 @@ impl State {
     }
 
     pub(super) fn renew(&mut self, lease: &Lease) -> Result<Lease, SourceError> {
-        self.reached()?;
+        self.leasing()?;
         let Some(granted) = self.leases.get(&lease.id) else {
             return Err(self.error(ErrorKind::Absent).hint("this lease has ended; fetch the secret anew"));
         };
@@ -264,11 +264,20 @@ impl State {
     }
 
     pub(super) fn revoke(&mut self, lease: &Lease) -> Result<(), SourceError> {
-        self.reached()?;
+        self.leasing()?;
         if self.leases.remove(&lease.id).is_some() {
             self.counts.revoked += 1;
         }
         Ok(())
+    }
+
+    fn leasing(&self) -> Result<(), SourceError> {
+        self.reached()?;
+        if self.abilities.leases {
+            Ok(())
+        } else {
+            Err(self.error(ErrorKind::Misconfigured).hint("this source gives no leases"))
+        }
     }
 
     pub(super) fn reached(&self) -> Result<(), SourceError> {
