@@ -300,3 +300,82 @@ fn leads_out() -> Miss {
         "it is a link out of the folder, which is not followed; name the file itself in the settings (`file` or `allow`)",
     )
 }
+
+#[cfg(unix)]
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+    use tempfile::{TempDir, tempdir};
+
+    /// A folder `db` with two versions in it, `..data` at the first.
+    fn two_versions() -> (TempDir, Folder) {
+        let dir = tempdir().unwrap();
+        let db = dir.path().join("db");
+        for version in ["1", "2"] {
+            let folder = db.join(format!("..{version}"));
+            fs::create_dir_all(&folder).unwrap();
+            for key in ["user", "password"] {
+                fs::write(folder.join(key), version).unwrap();
+            }
+        }
+        for key in ["user", "password"] {
+            symlink(format!("..data/{key}"), db.join(key)).unwrap();
+        }
+        symlink("..1", db.join(DATA)).unwrap();
+        let folder = Folder { path: dir.path().into(), explicit: true };
+        (dir, folder)
+    }
+
+    fn swap(dir: &TempDir) {
+        symlink("..2", dir.path().join("next")).unwrap();
+        fs::rename(dir.path().join("next"), dir.path().join("db").join(DATA)).unwrap();
+    }
+
+    /// The values that were read, or how it ended without them.
+    fn read(glance: &mut Glance, folder: &Folder, segments: &[&str]) -> String {
+        let text = |part: &Part| String::from_utf8(part.content.bytes.to_vec()).unwrap();
+        match glance.within(folder, &AtomicBool::new(false), segments) {
+            Ok(Found::File(part)) => text(&part),
+            Ok(Found::Folder(parts)) => parts.values().map(text).collect(),
+            Err(miss) => format!("{miss:?}"),
+        }
+    }
+
+    #[test]
+    fn a_glance_stays_with_the_version_it_saw_first() {
+        let (dir, folder) = two_versions();
+        let mut glance = Glance::new(9);
+        assert_eq!(read(&mut glance, &folder, &["db", "user"]), "1");
+        swap(&dir);
+        assert_eq!(read(&mut glance, &folder, &["db", "password"]), "1");
+        // of a folder it is not known any more whether all files are still there
+        assert_eq!(read(&mut glance, &folder, &["db"]), "Moved");
+        assert_eq!(read(&mut Glance::new(9), &folder, &["db"]), "22");
+    }
+
+    #[test]
+    fn a_version_that_is_being_removed_is_never_taken_for_a_whole_one() {
+        let (dir, folder) = two_versions();
+        let mut glance = Glance::new(9);
+        assert_eq!(read(&mut glance, &folder, &["db"]), "11");
+        swap(&dir);
+        fs::remove_file(dir.path().join("db/..1/user")).unwrap();
+        assert_eq!(read(&mut glance, &folder, &["db", "user"]), "Moved");
+        assert_eq!(read(&mut glance, &folder, &["db"]), "Moved");
+        // what is in neither version may be absent, but only a new glance can tell
+        assert_eq!(read(&mut glance, &folder, &["db", "none"]), "Moved");
+        assert_eq!(read(&mut Glance::new(9), &folder, &["db", "none"]), "Missing");
+    }
+
+    #[test]
+    fn links_through_another_way_are_of_the_same_version() {
+        let (dir, folder) = two_versions();
+        symlink("db/..data/user", dir.path().join("alias")).unwrap();
+        let mut glance = Glance::new(9);
+        assert_eq!(read(&mut glance, &folder, &["alias"]), "1");
+        swap(&dir);
+        assert_eq!(read(&mut glance, &folder, &["db", "password"]), "1");
+        assert_eq!(read(&mut glance, &folder, &["alias"]), "Moved");
+    }
+}

@@ -181,7 +181,8 @@ pub(crate) fn mode(meta: &Metadata) -> u32 {
     };
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -171,7 +171,7 @@ impl Source for Files {
         abilities.denies = true;
         let origin = if folders.is_empty() { "named files".to_owned() } else { folders.join(", ") };
         // All asks of a wave in one call: that is what makes them one moment.
-        SourceInfo::new(SCHEME, origin).batch(64, 1).abilities(abilities)
+        SourceInfo::new(SCHEME, origin).batch(1024, 1).abilities(abilities)
     }
 
     async fn sign_in(&self) -> Result<Option<Identity>, SourceError> {

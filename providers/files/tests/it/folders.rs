@@ -32,7 +32,7 @@ async fn the_first_folder_that_has_the_name_gives_it() {
     let info = files.info();
     assert_eq!(info.scheme, "file-secret");
     assert!(info.origin.contains("/a, ") && info.origin.ends_with("/run/secrets"), "{}", info.origin);
-    assert_eq!((info.batch.at_most, info.batch.from, info.ttl), (64, 1, None));
+    assert_eq!((info.batch.at_most, info.batch.from, info.ttl), (1024, 1, None));
 }
 
 #[tokio::test]
