@@ -9,9 +9,9 @@
 //!    out, with no plain copy in between.
 //! 5. [`SourceError`] and [`ErrorKind`]: what went wrong, by what a caller does about it.
 //! 6. [`Clock`] and [`Tick`]: time is handed in.
-//! 7. [`protocol`] (feature `protocol`): for managers spoken to by hand, requests out and replies
+//! 7. `protocol` (feature `protocol`): for managers spoken to by hand, requests out and replies
 //!    in, with no I/O of its own.
-//! 8. [`testing`] (feature `testing`): `FakeSource`, and the conformance suite that proves a
+//! 8. `testing` (feature `testing`): `FakeSource`, and the conformance suite that proves a
 //!    source keeps this contract.
 //!
 //! ```text

@@ -9,7 +9,7 @@ use std::time::Duration;
 /// Something that is asked, asynchronously, for documents: a manager, a folder of mounted files, an
 /// encrypted store.
 ///
-/// Implementations keep these promises; the conformance suite in [`crate::testing`] checks them:
+/// Implementations keep these promises; the conformance suite (feature `testing`) checks them:
 ///
 /// * one answer per ask, in the same order, whatever else happens;
 /// * denied is never absent: what the caller may not see is [`ErrorKind::Denied`];

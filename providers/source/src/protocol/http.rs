@@ -1,0 +1,297 @@
+//! What goes over the wire, and who carries it.
+
+use super::origin::{Credential, Origin, Refused};
+use crate::{Document, ErrorKind, SourceError};
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// RFC 3986's unreserved characters stay; all others are written as `%XX`.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Who sends requests: the one hardened client of a platform.
+///
+/// An implementation follows no redirect, keeps both limits over the whole of headers and body, adds no
+/// credential of its own, and is done with a request when its future is dropped.
+#[async_trait]
+pub trait Http: Send + Sync {
+    /// Sends one request and gives the whole reply, of whatever status.
+    ///
+    /// # Errors
+    /// [`HttpError`] where no whole reply came.
+    async fn send(&self, request: Request, limits: Limits) -> Result<Reply, HttpError>;
+}
+
+/// A shared client is a client.
+#[async_trait]
+impl<H: Http + ?Sized> Http for Arc<H> {
+    async fn send(&self, request: Request, limits: Limits) -> Result<Reply, HttpError> {
+        (**self).send(request, limits).await
+    }
+}
+
+/// The bounds of one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// From the first byte out to the last byte in. Default 3 s.
+    pub deadline: Duration,
+    /// Bytes of a reply's body. Default 8 MiB: what JSON makes of a document of 1 MiB at worst, and
+    /// some room.
+    pub max_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { deadline: Duration::from_secs(3), max_bytes: 8 << 20 }
+    }
+}
+
+/// A request to one origin. Its path is made of segments, so that no name steers it.
+///
+/// `Debug` shows the method, the origin, the path and the names of the headers; no query, no value
+/// of a header, no body.
+///
+/// ```
+/// use secretfig_source::protocol::{Origin, Request};
+/// let vault = Origin::parse("https://vault.example").unwrap();
+/// let request = Request::get(&vault, ["v1", "kv", "data", "my/app?x"]).unwrap().query("version", "2");
+/// assert_eq!(request.url(), "https://vault.example/v1/kv/data/my%2Fapp%3Fx?version=2");
+/// assert!(Request::get(&vault, ["v1", ".."]).is_err());
+/// ```
+#[derive(Clone)]
+pub struct Request {
+    method: Method,
+    origin: Origin,
+    path: String,
+    query: String,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Request {
+    /// A request without a body. No segments: the root.
+    ///
+    /// # Errors
+    /// [`Refused`] where a segment is empty, `.` or `..`, or holds a control character: encoding
+    /// would not keep those from being taken for steps or ends of a path.
+    pub fn new<S: AsRef<str>>(
+        method: Method,
+        origin: &Origin,
+        segments: impl IntoIterator<Item = S>,
+    ) -> Result<Self, Refused> {
+        let mut path = String::new();
+        for segment in segments {
+            let segment = segment.as_ref();
+            if matches!(segment, "" | "." | "..") {
+                return Err(Refused("a name with an empty part, or with a part of dots"));
+            }
+            if segment.contains(char::is_control) {
+                return Err(Refused("a name with a control character"));
+            }
+            path.push('/');
+            path.extend(utf8_percent_encode(segment, ENCODED));
+        }
+        if path.is_empty() {
+            path.push('/');
+        }
+        let (query, headers, body) = Default::default();
+        Ok(Self { method, origin: origin.clone(), path, query, headers, body })
+    }
+
+    /// `GET`.
+    ///
+    /// # Errors
+    /// As [`Request::new`].
+    pub fn get<S: AsRef<str>>(
+        origin: &Origin,
+        segments: impl IntoIterator<Item = S>,
+    ) -> Result<Self, Refused> {
+        Self::new(Method::GET, origin, segments)
+    }
+
+    /// With one more parameter in its query. Never a secret: servers write queries to their logs.
+    #[must_use]
+    pub fn query(mut self, name: &str, value: &str) -> Self {
+        self.query.push(if self.query.is_empty() { '?' } else { '&' });
+        self.query.extend(utf8_percent_encode(name, ENCODED));
+        self.query.push('=');
+        self.query.extend(utf8_percent_encode(value, ENCODED));
+        self
+    }
+
+    /// With a header that is no secret.
+    ///
+    /// # Errors
+    /// [`Refused`] where the value holds what no header may, such as a line break.
+    pub fn header(mut self, name: HeaderName, value: &str) -> Result<Self, Refused> {
+        let value = HeaderValue::from_str(value)
+            .map_err(|_| Refused("a setting with characters that no header may hold"))?;
+        self.headers.insert(name, value);
+        Ok(self)
+    }
+
+    /// Signed in by that credential.
+    ///
+    /// # Errors
+    /// [`Refused`] where it belongs to another origin.
+    pub fn credential(mut self, credential: &Credential) -> Result<Self, Refused> {
+        let (name, value) = credential.open(&self.origin)?;
+        self.headers.insert(name, value);
+        Ok(self)
+    }
+
+    /// With a body, wiped when the last clone of the request is dropped.
+    #[must_use]
+    pub fn body(mut self, content_type: &'static str, body: Zeroizing<Vec<u8>>) -> Self {
+        self.headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        self.body = Bytes::from_owner(body);
+        self
+    }
+
+    /// The method.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// Where it goes.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The whole URL, for who sends it. Not for messages: the origin is.
+    pub fn url(&self) -> String {
+        format!("{}{}{}", self.origin, self.path, self.query)
+    }
+
+    /// Its headers; credentials among them are marked sensitive.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// Its body; a clone shares the bytes, which are wiped with the last one.
+    pub fn payload(&self) -> &Bytes {
+        &self.body
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}{} ", self.method, self.origin, self.path)?;
+        f.debug_list().entries(self.headers.keys()).finish()
+    }
+}
+
+/// A whole reply, of any status. `Debug` shows the status only.
+#[derive(Clone)]
+pub struct Reply {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Reply {
+    /// A reply of these parts. The body is taken over and wiped when the last clone of it, or of a
+    /// slice of it, is dropped: `Bytes` alone frees without wiping, but it can have an owner that
+    /// does not.
+    pub fn new(status: StatusCode, headers: HeaderMap, body: Zeroizing<Vec<u8>>) -> Self {
+        Self { status, headers, body: Bytes::from_owner(body) }
+    }
+
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// A header's text, the first of that name; none where there is none, or where it is no text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The whole seconds of `Retry-After`. Its other form, a date, is not read: clocks differ.
+    pub fn retry_after(&self) -> Option<Duration> {
+        let text = self.header("retry-after")?.trim();
+        let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        digits.then(|| Duration::from_secs(text.parse().unwrap_or(u64::MAX)))
+    }
+
+    /// The body. A slice of it shares its bytes.
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// The whole body as what a secret holds.
+    pub fn document(&self) -> Document {
+        Document::from_bytes(Zeroizing::new(self.body.to_vec()))
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reply({})", self.status.as_u16())
+    }
+}
+
+/// Why no whole reply came. There is no room for a foreign error, which may hold a URL or a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HttpError {
+    fault: HttpFault,
+    hint: Option<&'static str>,
+}
+
+/// The ways in which no whole reply comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum HttpFault {
+    /// The deadline passed.
+    Timeout,
+    /// The connection failed, or broke off.
+    Transport,
+    /// TLS failed.
+    Tls,
+    /// The body is larger than the limit.
+    TooLarge,
+    /// The platform cannot send this, or a setting forbids it; nothing was sent.
+    Misconfigured,
+}
+
+impl HttpError {
+    /// A failure of that kind.
+    pub fn new(fault: HttpFault) -> Self {
+        Self { fault, hint: None }
+    }
+
+    /// With what the user should do, in place of the kind's own sentence.
+    #[must_use]
+    pub fn hint(mut self, hint: &'static str) -> Self {
+        self.hint = Some(hint);
+        self
+    }
+
+    /// The kind of failure.
+    pub fn fault(&self) -> HttpFault {
+        self.fault
+    }
+
+    /// As the error of the source of that scheme, to which a secret's name can be added.
+    pub fn of_source(self, scheme: impl Into<Cow<'static, str>>) -> SourceError {
+        let (kind, hint) = match self.fault {
+            HttpFault::Timeout => (ErrorKind::Timeout, None),
+            HttpFault::Transport => (ErrorKind::Transport, None),
+            HttpFault::Tls => (ErrorKind::Tls, None),
+            // the kind's own hint is about the secret, but a reply holds more than that
+            HttpFault::TooLarge => (ErrorKind::TooLarge, Some("the reply is larger than a reply may be")),
+            HttpFault::Misconfigured => (ErrorKind::Misconfigured, None),
+        };
+        let error = SourceError::new(kind, scheme);
+        match self.hint.or(hint) {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    }
+}

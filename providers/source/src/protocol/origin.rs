@@ -1,0 +1,241 @@
+//! Where a request may go, and what may go with it.
+
+use crate::{ErrorKind, SourceError};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Uri};
+use std::borrow::Cow;
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// Scheme, host and port of a server: the bound of every credential. `https`, or `http` to loopback.
+///
+/// ```
+/// use secretfig_source::protocol::Origin;
+/// let vault = Origin::parse("https://Vault.example:443/").unwrap();
+/// assert_eq!(vault.as_str(), "https://vault.example");
+/// assert!(Origin::parse("http://127.0.0.1:8200").is_ok());
+/// assert!(Origin::parse("http://vault.example").is_err());
+/// assert!(Origin::parse("https://user:password@vault.example").is_err());
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Origin(Arc<str>);
+
+impl Origin {
+    /// Reads an address that a person has set.
+    ///
+    /// # Errors
+    /// [`Refused`] for plain `http` to anything but loopback (`localhost`, 127.0.0.0/8, `[::1]`), for
+    /// another scheme, a user, a path, a query, or a host or port that is none.
+    pub fn parse(address: &str) -> Result<Self, Refused> {
+        let none = Refused("no address: `https://host` or `https://host:port` is meant");
+        // checked by hand: the parser below drops a fragment without a word
+        if address.contains('#') {
+            return Err(Refused("an address takes no fragment"));
+        }
+        let uri: Uri = address.parse().map_err(|_| none)?;
+        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return Err(none) };
+        if authority.as_str().contains('@') {
+            return Err(Refused("an address takes no user and no password"));
+        }
+        if uri.path() != "/" && !uri.path().is_empty() || uri.query().is_some() {
+            return Err(Refused("an address takes no path and no query"));
+        }
+        let host = authority.host().to_ascii_lowercase();
+        // a port that cannot be read is reported as none at all, so it is read here
+        let port = match authority.as_str().get(host.len()..).unwrap_or_default() {
+            "" => None,
+            rest => {
+                let digits = rest.strip_prefix(':').filter(|port| port.bytes().all(|b| b.is_ascii_digit()));
+                let port = digits.and_then(|port| port.parse::<u16>().ok()).filter(|port| *port != 0);
+                Some(port.ok_or(Refused("no port: 1 to 65535 is meant"))?)
+            }
+        };
+        let label =
+            |l: &str| !l.is_empty() && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        let named = host.strip_suffix('.').unwrap_or(&host).split('.').all(label);
+        let v6 = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')?.parse::<Ipv6Addr>().ok());
+        if !named && v6.is_none() {
+            return Err(Refused("no host: a name or an IP address is meant"));
+        }
+        let loopback = host == "localhost"
+            || host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
+            || v6.is_some_and(|ip| ip.is_loopback());
+        let standard = match scheme {
+            "https" => 443,
+            "http" if loopback => 80,
+            "http" => return Err(Refused("plain `http` is for loopback only; use `https`")),
+            _ => return Err(Refused("only `https`, and `http` to loopback")),
+        };
+        Ok(Self(match port.filter(|port| *port != standard) {
+            Some(port) => format!("{scheme}://{host}:{port}").into(),
+            None => format!("{scheme}://{host}").into(),
+        }))
+    }
+
+    /// As text: lower case, without the scheme's own port, without a slash at the end.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Origin({self})")
+    }
+}
+
+/// A header that signs requests in at one origin, and at no other: a token. Never printed, and
+/// wiped when the last request that carries it is dropped.
+///
+/// ```
+/// use secretfig_source::protocol::{Credential, Origin, Request};
+/// let here = Origin::parse("https://vault.example").unwrap();
+/// let there = Origin::parse("https://evil.example").unwrap();
+/// let token = Credential::bearer(&here, "s.abc").unwrap();
+/// assert!(Request::get(&here, ["v1", "sys"]).unwrap().credential(&token).is_ok());
+/// assert!(Request::get(&there, ["v1", "sys"]).unwrap().credential(&token).is_err());
+/// ```
+#[derive(Clone)]
+pub struct Credential {
+    origin: Origin,
+    header: HeaderName,
+    value: HeaderValue,
+}
+
+impl Credential {
+    /// `Authorization: Bearer …`.
+    ///
+    /// # Errors
+    /// [`Refused`] where the token holds what no header may: a line break, a control character.
+    pub fn bearer(origin: &Origin, token: &str) -> Result<Self, Refused> {
+        Self::of(origin, http::header::AUTHORIZATION, &["Bearer ", token])
+    }
+
+    /// A header of its own, such as `X-Vault-Token`.
+    ///
+    /// # Errors
+    /// As [`Credential::bearer`].
+    pub fn header(origin: &Origin, header: HeaderName, token: &str) -> Result<Self, Refused> {
+        Self::of(origin, header, &[token])
+    }
+
+    fn of(origin: &Origin, header: HeaderName, parts: &[&str]) -> Result<Self, Refused> {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(parts.iter().map(|part| part.len()).sum()));
+        parts.iter().for_each(|part| bytes.extend_from_slice(part.as_bytes()));
+        // `Bytes` frees without wiping; an owner of its own wipes when the last clone is dropped
+        let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(bytes))
+            .map_err(|_| Refused("a token with characters that no header may hold"))?;
+        value.set_sensitive(true);
+        Ok(Self { origin: origin.clone(), header, value })
+    }
+
+    /// The only origin it is for.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The header, for that origin only.
+    pub(super) fn open(&self, origin: &Origin) -> Result<(HeaderName, HeaderValue), Refused> {
+        if *origin == self.origin {
+            Ok((self.header.clone(), self.value.clone()))
+        } else {
+            Err(Refused("a credential of another origin"))
+        }
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Credential({} for {})", self.header, self.origin)
+    }
+}
+
+/// Why a request, an origin or a credential was not even built. Static words: nothing of the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused(pub(super) &'static str);
+
+impl Refused {
+    /// The reason.
+    pub fn reason(self) -> &'static str {
+        self.0
+    }
+
+    /// As the error of the source of that scheme: [`ErrorKind::Misconfigured`], with the reason as
+    /// the hint.
+    pub fn of_source(self, scheme: impl Into<Cow<'static, str>>) -> SourceError {
+        SourceError::new(ErrorKind::Misconfigured, scheme).hint(self.0)
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_an_origin_is_one() {
+        for (address, origin) in [
+            ("https://vault.example", "https://vault.example"),
+            ("HTTPS://VAULT.example:8200/", "https://vault.example:8200"),
+            ("http://localhost:80", "http://localhost"),
+            ("http://127.9.9.9:8200", "http://127.9.9.9:8200"),
+            ("http://[::1]:8200/", "http://[::1]:8200"),
+            ("https://[fd00:ec2::254]", "https://[fd00:ec2::254]"),
+        ] {
+            assert_eq!(Origin::parse(address).map(|o| o.to_string()), Ok(origin.to_owned()), "{address}");
+        }
+        for address in [
+            "",
+            "vault.example",
+            "//vault.example",
+            "/v1",
+            "ftp://vault.example",
+            "file:///etc",
+            "https://",
+            "https://:443",
+            "http://vault.example",
+            "http://localhost.evil.example",
+            "http://127.0.0.1.evil.example",
+            "http://169.254.169.254",
+            "http://0.0.0.0",
+            "http://2130706433",
+            "https://user@vault.example",
+            "https://user:password@vault.example",
+            "http://localhost@evil.example",
+            "https://vault.example/v1",
+            "https://vault.example?x",
+            "https://vault.example#x",
+            "https://vault.example:",
+            "https://vault.example:99999",
+            "https://vault.example:8x",
+            "https://vault.example:+8",
+            "https://vault.example:0",
+            "https://..",
+            "https://.example",
+            "https://vault%2eexample",
+            "https://vault example",
+            "https://vault.example\r\nX: 1",
+            "https://[::1",
+            "https://[::1%25eth0]",
+            "https://[x]",
+            "https://väult.example",
+        ] {
+            assert!(Origin::parse(address).is_err(), "{address}");
+        }
+    }
+}
