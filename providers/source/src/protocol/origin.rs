@@ -188,6 +188,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_token_and_a_body_stay_in_the_one_block_that_is_wiped() {
+        // were a header to copy, the copy would be freed unwiped
+        let bytes = Zeroizing::new(b"s.token".to_vec());
+        let block = bytes.as_ptr();
+        let value = HeaderValue::from_maybe_shared(Bytes::from_owner(bytes)).unwrap();
+        assert_eq!(value.clone().as_bytes().as_ptr(), block);
+
+        let bytes = Zeroizing::new(b"body".to_vec());
+        let block = bytes.as_ptr();
+        let reply = super::super::Reply::new(http::StatusCode::OK, http::HeaderMap::new(), bytes);
+        assert_eq!(reply.clone().body().slice(1..).as_ptr(), block.wrapping_add(1));
+    }
+
+    #[test]
     fn only_what_is_an_origin_is_one() {
         for (address, origin) in [
             ("https://vault.example", "https://vault.example"),
