@@ -193,12 +193,12 @@ mod tests {
         let bytes = Zeroizing::new(b"s.token".to_vec());
         let block = bytes.as_ptr();
         let value = HeaderValue::from_maybe_shared(Bytes::from_owner(bytes)).unwrap();
-        assert_eq!(value.clone().as_bytes().as_ptr(), block);
+        assert_eq!(value.as_bytes().as_ptr(), block);
 
         let bytes = Zeroizing::new(b"body".to_vec());
         let block = bytes.as_ptr();
         let reply = super::super::Reply::new(http::StatusCode::OK, http::HeaderMap::new(), bytes);
-        assert_eq!(reply.clone().body().slice(1..).as_ptr(), block.wrapping_add(1));
+        assert_eq!(reply.body().slice(1..).as_ptr(), block.wrapping_add(1));
     }
 
     #[test]
