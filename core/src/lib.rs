@@ -1,1 +1,127 @@
-//! To come.
+//! Layered configuration in the manner of figment, in which secret managers are layers.
+//!
+//! The journey of a secret through this crate, in the order in which its files are best read:
+//!
+//! 1. [`secrets`](SecretLayer) and [`settings`](Config::standard): which secrets are wanted, and where they go.
+//! 2. [`env`](TextEnv), `file`, `figment`: plain layers, read once and frozen.
+//! 3. `reference`: strings in plain layers that name secrets.
+//! 4. `load`: freezes the layers, asks every source in one wave, tells every fault at once.
+//! 5. `layers`: figment's merging rules over a tree that borrows. `tree`: that tree.
+//! 6. `decode`: from the tree to the application's own type, gathering every fault.
+//! 7. `assemble`: the heart, pure: layers and documents in, a value or a [`Report`] out. [`Explain`]: where each
+//!    key came from.
+//! 8. `store`: the last good document of every secret. `publish`: the one critical section.
+//! 9. `refresh` and [`Keeper`]: looking again. [`Health`], `audit`: telling how it stands, and who asked.
+//! 10. [`Config`], [`Section`], [`Held`], [`Snapshot`]: what applications hold.
+//!
+//! ```text
+//!   figment providers ─┐                          ┌─▶ Snapshot<T>  everything of one moment
+//!   config.toml, APP_* ┼─▶ merge ─▶ decode ─▶ Config ─▶ Section<S>  one part, always current
+//!   sources ─ documents┘     ▲                    └─▶ Report, Explain, Health: names, never values
+//!               ▲            └── publish ◀── Keeper
+//!               └── probe, fetch ──────────────┘
+//! ```
+//!
+//! # Example
+//!
+//! ```
+//! use secretfig::{Config, ExposeSecret, Live, SecretLayer, SecretString, TextEnv};
+//! # use secretfig::testing::FakeSource;
+//! use serde::Deserialize;
+//!
+//! #[derive(Deserialize)]
+//! struct App {
+//!     port: u16,
+//!     database: Live<Database>,
+//! }
+//!
+//! #[derive(Deserialize)]
+//! struct Database {
+//!     host: String,
+//!     password: SecretString,
+//! }
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! # let source = FakeSource::new().with("myapp/database", r#"{"host": "db", "password": "s3cret"}"#);
+//! let config = Config::<App>::builder()
+//!     .merge(SecretLayer::from(source.clone()).put("database", "myapp/database"))
+//!     .env([("APP_PORT", "8080")])
+//!     .merge(TextEnv::prefixed("APP_"))
+//!     .load()
+//!     .await?;
+//!
+//! let database = config.section(|app| &app.database);
+//! source.rotate("myapp/database", r#"{"host": "db", "password": "n3w"}"#);
+//! config.refresh().await; // a Keeper does this by itself: `let _keeper = config.keep_fresh();`
+//! assert_eq!(database.get().unwrap().password.expose_secret(), "n3w");
+//! # Ok::<_, secretfig::LoadError>(()) }).unwrap();
+//! ```
+//!
+//! # Features
+//!
+//! | feature | default | brings |
+//! | --- | --- | --- |
+//! | `figment` | yes | any figment provider as a layer, [`Config::expose`] |
+//! | `models` | yes | [`models::DatabaseCredentials`], [`models::JwtConfig`] |
+//! | `files` | yes | mounted secret files as a source, watched |
+//! | `testing` | | [`testing::FakeSource`] and the conformance suite |
+
+mod assemble;
+mod audit;
+#[cfg(feature = "models")]
+mod checked;
+mod config;
+mod decode;
+mod env;
+mod explain;
+#[cfg(feature = "figment")]
+mod figment;
+mod file;
+mod health;
+#[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
+mod keeper;
+mod layers;
+mod load;
+mod plan;
+mod publish;
+mod reference;
+mod refresh;
+mod report;
+mod runtime;
+mod secrets;
+mod section;
+mod settings;
+mod store;
+mod tree;
+mod values;
+
+#[cfg(feature = "models")]
+pub mod models;
+#[cfg(feature = "testing")]
+pub mod testing {
+    //! A manager in memory, and the suite that proves a source.
+    pub use secretfig_source::testing::*;
+}
+
+pub use assemble::Invalid;
+pub use config::{Builder, Config, Layer, Snapshot};
+pub use decode::{Key, KeyKind, Schema};
+pub use env::TextEnv;
+pub use explain::{Explain, Explained};
+pub use health::{Health, SecretHealth};
+#[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
+pub use keeper::{Keeper, Refresher};
+pub use layers::Profile;
+pub use refresh::Refreshed;
+pub use report::{Fault, FaultKind, LoadError, Report};
+pub use runtime::SystemClock;
+pub use secrecy::{ExposeSecret, SecretString};
+pub use secretfig_source::{At, Clock, Format, Limits, Revision, Source, SourceError, Tick};
+pub use secrets::{SecretLayer, Wanted};
+pub use section::{Cause, Changes, Held, Live, Revisions, Section, Withheld};
+pub use settings::SourceSettings;
+pub use tree::KeyPath;
+pub use values::{SecretBytes, Strict};
+
+/// The contract that sources implement.
+pub use secretfig_source as source;

@@ -1,0 +1,643 @@
+//! `Config`: the builder, `load()`, and the handle that everything else hangs on.
+
+use crate::assemble::{Have, Invalid, Made, Validate, assemble};
+use crate::env::{TextEnv, Variables};
+use crate::explain::Explain;
+use crate::health::{Health, SecretHealth};
+use crate::keeper::{self, Keeper};
+use crate::layers::{Profile, Verb};
+use crate::plan::SecretId;
+use crate::publish::{Arrival, Published, Publisher};
+use crate::refresh::{Asking, Erased, Look, Refreshed, Which, round};
+use crate::report::LoadError;
+use crate::runtime::{self, SystemClock};
+use crate::secrets::SecretLayer;
+use crate::section::{Live, Section};
+use crate::settings::{self, Factory};
+use crate::store::{Freshness, State, TroubleKind};
+use crate::tree::KeyPath;
+use arc_swap::ArcSwap;
+use secretfig_source::{Clock, Source, Tick};
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::panic::Location;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// One contribution to a configuration, in precedence order: any figment provider (or a whole `Figment`), a
+/// [`TextEnv`], or a [`SecretLayer`]. Made by `into()`, as the verbs of [`Builder`] do.
+pub struct Layer(pub(crate) LayerKind);
+
+pub(crate) enum LayerKind {
+    Env(TextEnv),
+    Secrets(SecretLayer, &'static Location<'static>),
+    File(crate::file::TomlFile),
+    #[cfg(feature = "figment")]
+    Figment(Box<crate::figment::FigmentLayer>, Option<Profile>, &'static Location<'static>),
+}
+
+impl Layer {
+    #[cfg(feature = "figment")]
+    pub(crate) fn figment(
+        layer: Box<crate::figment::FigmentLayer>,
+        profile: Option<Profile>,
+        place: &'static Location<'static>,
+    ) -> Self {
+        Self(LayerKind::Figment(layer, profile, place))
+    }
+}
+
+impl From<TextEnv> for Layer {
+    fn from(env: TextEnv) -> Self {
+        Self(LayerKind::Env(env))
+    }
+}
+
+impl From<SecretLayer> for Layer {
+    #[track_caller]
+    fn from(secrets: SecretLayer) -> Self {
+        Self(LayerKind::Secrets(secrets, Location::caller()))
+    }
+}
+
+impl fmt::Debug for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match &self.0 {
+            LayerKind::Env(_) => "Layer(environment)",
+            LayerKind::Secrets(..) => "Layer(secrets)",
+            LayerKind::File(_) => "Layer(file)",
+            #[cfg(feature = "figment")]
+            LayerKind::Figment(..) => "Layer(figment)",
+        })
+    }
+}
+
+/// Builds a configuration from layers, with figment's own verbs. Later layers stand above earlier ones.
+///
+/// | verb | who wins | lists |
+/// | --- | --- | --- |
+/// | [`merge`](Builder::merge) | the new layer | replaced |
+/// | [`join`](Builder::join) | what is there | kept |
+/// | [`admerge`](Builder::admerge) | the new layer | concatenated |
+/// | [`adjoin`](Builder::adjoin) | what is there | concatenated |
+pub struct Builder<T> {
+    pub(crate) steps: Vec<Step>,
+    pub(crate) standard: bool,
+    pub(crate) variables: Variables,
+    pub(crate) relaxed: Vec<Profile>,
+    pub(crate) sources: Vec<Arc<dyn Source>>,
+    pub(crate) factories: BTreeMap<String, Factory>,
+    pub(crate) validate: Option<Validate<T>>,
+    pub(crate) freshness: Freshness,
+    pub(crate) attempt: Duration,
+    pub(crate) deadline: Duration,
+    pub(crate) clock: Option<Arc<dyn Clock>>,
+}
+
+pub(crate) enum Step {
+    Layer(Verb, Layer),
+    Select(Profile),
+}
+
+/// Profiles in which a plain layer may beat a secret, so that one can work without a manager.
+const RELAXED: [&str; 6] = ["default", "debug", "dev", "development", "local", "test"];
+
+impl<T> Builder<T> {
+    fn new(standard: bool) -> Self {
+        Self {
+            steps: Vec::new(),
+            standard,
+            variables: Variables::Process,
+            relaxed: RELAXED.map(Profile::from).to_vec(),
+            sources: Vec::new(),
+            factories: BTreeMap::new(),
+            validate: None,
+            freshness: Freshness::default(),
+            attempt: Duration::from_secs(3),
+            deadline: Duration::from_secs(15),
+            clock: None,
+        }
+    }
+
+    fn step(mut self, verb: Verb, layer: Layer) -> Self {
+        self.steps.push(Step::Layer(verb, layer));
+        self
+    }
+
+    /// Puts a layer on top: where keys meet, it wins.
+    #[must_use]
+    #[track_caller]
+    pub fn merge(self, layer: impl Into<Layer>) -> Self {
+        self.step(Verb::Merge, layer.into())
+    }
+
+    /// Puts a layer below: where keys meet, what is there wins.
+    #[must_use]
+    #[track_caller]
+    pub fn join(self, layer: impl Into<Layer>) -> Self {
+        self.step(Verb::Join, layer.into())
+    }
+
+    /// As [`join`](Builder::join), and lists are concatenated.
+    #[must_use]
+    #[track_caller]
+    pub fn adjoin(self, layer: impl Into<Layer>) -> Self {
+        self.step(Verb::Adjoin, layer.into())
+    }
+
+    /// As [`merge`](Builder::merge), and lists are concatenated.
+    #[must_use]
+    #[track_caller]
+    pub fn admerge(self, layer: impl Into<Layer>) -> Self {
+        self.step(Verb::Admerge, layer.into())
+    }
+
+    /// Selects the profile; a later `select`, or a figment provider that sets one, changes it again.
+    #[must_use]
+    pub fn select(mut self, profile: impl Into<Profile>) -> Self {
+        self.steps.push(Step::Select(profile.into()));
+        self
+    }
+
+    /// Stands in for the process environment, which is one for all tests that run side by side.
+    #[must_use]
+    pub fn env<N: Into<String>, V: Into<OsString>>(
+        mut self,
+        variables: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        let given = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
+        self.variables = Variables::Given(given.collect());
+        self
+    }
+
+    /// The profiles that are relaxed: a plain layer may beat a secret there. Default: `default`, `debug`, `dev`,
+    /// `development`, `local`, `test`; every other is strict.
+    #[must_use]
+    pub fn relaxed_profiles<P: Into<Profile>>(mut self, profiles: impl IntoIterator<Item = P>) -> Self {
+        self.relaxed = profiles.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// A source for references of its scheme.
+    #[must_use]
+    pub fn source(mut self, source: impl Source + 'static) -> Self {
+        self.sources.push(Arc::new(source));
+        self
+    }
+
+    /// Makes `SECRET_PROVIDER=name`, `[source.name]` and references `name://…` work for a third party's source. The
+    /// factory is called at most once, when something needs the source.
+    #[must_use]
+    pub fn register<F>(mut self, name: &str, factory: F) -> Self
+    where
+        F: Fn(&settings::SourceSettings<'_>) -> Result<Arc<dyn Source>, secretfig_source::SourceError>
+            + Send
+            + Sync
+            + 'static,
+    {
+        self.factories.insert(name.to_lowercase(), Arc::new(factory));
+        self
+    }
+
+    /// Checks across sections, on a configuration in which nothing else is wrong; also before each publication.
+    #[must_use]
+    pub fn validate(mut self, check: impl Fn(&T) -> Result<(), Invalid> + Send + Sync + 'static) -> Self {
+        self.validate = Some(Arc::new(check));
+        self
+    }
+
+    /// How long a fetched value counts as fresh where neither its entry nor its source says. Default 5 minutes.
+    #[must_use]
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.freshness.ttl = ttl;
+        self
+    }
+
+    /// How long a value is served while its source does not answer. Default 24 hours.
+    #[must_use]
+    pub fn max_stale(mut self, limit: Duration) -> Self {
+        self.freshness.max_stale = limit;
+        self
+    }
+
+    /// Serves stale values without end.
+    #[must_use]
+    pub fn serve_stale(mut self) -> Self {
+        self.freshness.withhold_stale = false;
+        self
+    }
+
+    /// How long a value is served after its secret was taken away. Default 5 minutes.
+    #[must_use]
+    pub fn revoked_grace(mut self, grace: Duration) -> Self {
+        self.freshness.revoked_grace = grace;
+        self
+    }
+
+    /// How long one call to a source may take. Default 3 s.
+    #[must_use]
+    pub fn attempt_timeout(mut self, limit: Duration) -> Self {
+        self.attempt = limit;
+        self
+    }
+
+    /// How long the whole start-up may take. Default 15 s.
+    #[must_use]
+    pub fn deadline(mut self, limit: Duration) -> Self {
+        self.deadline = limit;
+        self
+    }
+
+    /// Where time comes from. Default: [`SystemClock`].
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+}
+
+impl<T: DeserializeOwned + Send + Sync + 'static> Builder<T> {
+    /// Reads all layers, fetches all secrets in one wave, and gives a complete, validated configuration.
+    ///
+    /// Spawns nothing. `T` is decoded even where secrets are missing, so that one report has every fault.
+    ///
+    /// # Errors
+    /// [`LoadError`]: every fault of every layer and source.
+    pub async fn load(self) -> Result<Config<T>, LoadError> {
+        crate::load::load(self).await
+    }
+}
+
+impl<T> fmt::Debug for Builder<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("layers", &self.steps.len()).finish_non_exhaustive()
+    }
+}
+
+/// A loaded configuration. Cheap to clone; all clones are one.
+pub struct Config<T>(Arc<Shared<T>>);
+
+pub(crate) struct Shared<T> {
+    now: ArcSwap<Made<T>>,
+    publisher: Mutex<Publisher<T>>,
+    kept: Arc<AtomicBool>,
+    asking: Arc<Asking>,
+    keeper: keeper::Slot,
+    remarks: Vec<String>,
+}
+
+impl<T> Clone for Config<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T> fmt::Debug for Config<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Config<{}>", std::any::type_name::<T>())
+    }
+}
+
+impl<T: DeserializeOwned + Send + Sync + 'static> Config<T> {
+    /// Loads the standard layers; see [`Config::standard`].
+    ///
+    /// # Errors
+    /// [`LoadError`]: every fault of every layer and source.
+    pub async fn load() -> Result<Self, LoadError> {
+        Self::standard().load().await
+    }
+
+    /// The standard layers, lowest first: `config.toml`, `config.<profile>.toml`, the secrets under `[secrets]`,
+    /// then `APP_*`. What is added to it stands above.
+    ///
+    /// | variable | what it says | default |
+    /// | --- | --- | --- |
+    /// | `APP_PROFILE`, else `APP_ENV` | the profile | `default` |
+    /// | `APP_CONFIG_DIR` | the folder of `config.toml` | the working folder |
+    /// | `APP_*` | values, `__` nests | |
+    /// | `SECRETFIG_ENV_PREFIX` | another prefix than `APP_` | `APP_` |
+    /// | `SECRET_PROVIDER` | the source of `[secrets]` | `files` in relaxed profiles, else a fault |
+    /// | `SECRET_NAME_*` | another name for the secret at that key | |
+    pub fn standard() -> Builder<T> {
+        Builder::new(true)
+    }
+
+    /// No layers: say everything.
+    pub fn builder() -> Builder<T> {
+        Builder::new(false)
+    }
+}
+
+impl<T: Send + Sync + 'static> Config<T> {
+    pub(crate) fn from_parts(publisher: Publisher<T>, asking: Asking, remarks: Vec<String>) -> Self {
+        Self(Arc::new(Shared {
+            now: ArcSwap::new(publisher.made.clone()),
+            publisher: Mutex::new(publisher),
+            kept: Arc::new(AtomicBool::new(false)),
+            asking: Arc::new(asking),
+            keeper: keeper::Slot::default(),
+            remarks,
+        }))
+    }
+
+    /// A configuration of exactly this value, which never changes: for tests.
+    ///
+    /// ```
+    /// use secretfig::{Config, Live};
+    /// struct App { limit: Live<u32> }
+    /// let config = Config::fixed(App { limit: Live::from(3) });
+    /// assert_eq!(*config.section(|app| &app.limit).get().unwrap(), 3);
+    /// ```
+    pub fn fixed(value: T) -> Self {
+        let made = Arc::new(Made { value, lives: Vec::new(), unknown: Vec::new() });
+        let plan = Arc::new(crate::plan::Plan::empty());
+        let asking = Asking {
+            plan: plan.clone(),
+            clock: Arc::new(SystemClock::default()),
+            attempt: Duration::ZERO,
+            deadline: Duration::ZERO,
+            identities: Vec::new(),
+            stamps: AtomicU64::new(0),
+        };
+        Self::from_parts(
+            Publisher::new(plan, Freshness::default(), None, Vec::new(), made),
+            asking,
+            Vec::new(),
+        )
+    }
+
+    /// Everything, of one moment.
+    pub fn snapshot(&self) -> Snapshot<T> {
+        Snapshot(self.0.now.load_full())
+    }
+
+    /// The handle to one `Live` part.
+    ///
+    /// ```
+    /// # use secretfig::{Config, Live};
+    /// # struct App { limit: Live<u32> }
+    /// # let config = Config::fixed(App { limit: Live::from(3) });
+    /// let limit = config.section(|app| &app.limit);
+    /// assert_eq!(*limit.get()?, 3);
+    /// # Ok::<_, secretfig::Withheld>(())
+    /// ```
+    pub fn section<S: DeserializeOwned + Send + Sync + 'static>(&self, at: fn(&T) -> &Live<S>) -> Section<S> {
+        match self.section_of(move |value| Some(at(value)), None) {
+            Some(section) => section,
+            // INVARIANT: `at` always gives a part, so there is always a view of it.
+            None => unreachable!("a part that is always there"),
+        }
+    }
+
+    /// As [`Config::section`], for a part that is optional: `None` where it is not there now.
+    pub fn section_opt<S: DeserializeOwned + Send + Sync + 'static>(
+        &self,
+        at: fn(&T) -> Option<&Live<S>>,
+    ) -> Option<Section<S>> {
+        self.section_of(at, None)
+    }
+
+    /// As [`Config::section`], for a part that has no path of its own (in `flatten`): it stands and falls with the
+    /// secrets at this path.
+    pub fn section_at<S: DeserializeOwned + Send + Sync + 'static>(
+        &self,
+        path: &str,
+        at: fn(&T) -> &Live<S>,
+    ) -> Option<Section<S>> {
+        self.section_of(move |value| Some(at(value)), Some(KeyPath::parse(path)))
+    }
+
+    fn section_of<S: DeserializeOwned + Send + Sync + 'static>(
+        &self,
+        at: impl Fn(&T) -> Option<&Live<S>> + Send + 'static,
+        path: Option<KeyPath>,
+    ) -> Option<Section<S>> {
+        let parts = (self.0.kept.clone(), self.0.asking.clock.clone());
+        let cell = self.0.lock().section(at, path, parts)?;
+        Some(Section(cell, PhantomData))
+    }
+
+    /// Keeps everything fresh from now on, on the current tokio runtime, for as long as the Keeper lives. A second
+    /// call gives another Keeper of the same task.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime, as every `tokio::spawn` does.
+    #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
+    #[track_caller]
+    pub fn keep_fresh(&self) -> Keeper {
+        self.0.keeper.keep(self.0.clone(), Location::caller())
+    }
+
+    /// Looks at all secrets now, and publishes what has changed. Never makes anything worse: what fails or makes no
+    /// whole configuration leaves the old value in place.
+    pub async fn refresh(&self) -> Refreshed {
+        round(&*self.0, Which::All).await
+    }
+
+    /// Where each key came from, and what it beat.
+    pub fn explain(&self) -> Explain {
+        let publisher = self.0.lock();
+        let have: Vec<Have> = publisher.states.iter().map(|state| state.have.clone()).collect();
+        let (plan, made) = (publisher.plan.clone(), publisher.made.clone());
+        drop(publisher);
+        Explain::of(&plan, &have, &made.lives)
+    }
+
+    /// What a person should know of the load: keys that no field takes, values passed over, odd settings.
+    pub fn remarks(&self) -> &[String] {
+        &self.0.remarks
+    }
+
+    /// How everything stands.
+    pub fn health(&self) -> Health {
+        let refresher = self.0.keeper.state();
+        let publisher = self.0.lock();
+        publisher.health(self.0.asking.clock.tick(), refresher.as_str())
+    }
+
+    /// **Hands secret values out**, as a `Figment`: for libraries that take their configuration from one, such as
+    /// Rocket. `keys` are key paths, `databases.*` all below one. figment prints values in its errors and its
+    /// `Debug`, holds them in plain strings and does not wipe them: expose what is needed, and nothing else.
+    ///
+    /// It is of this moment and does not rotate. Each secret that leaves is audited.
+    #[cfg(feature = "figment")]
+    pub fn expose<K: AsRef<str>>(&self, keys: impl IntoIterator<Item = K>) -> figment::Figment {
+        let patterns: Vec<KeyPath> = keys.into_iter().map(|key| KeyPath::parse(key.as_ref())).collect();
+        let publisher = self.0.lock();
+        let have: Vec<Have> = publisher.states.iter().map(|state| state.have.clone()).collect();
+        let plan = publisher.plan.clone();
+        drop(publisher);
+        let (parsed, _) = crate::assemble::parse(&plan, &have);
+        let dict =
+            crate::assemble::merged(&plan, &parsed, false, |root| crate::figment::out::dict(root, &patterns));
+        for used in &plan.uses {
+            let leaves =
+                patterns.iter().any(|pattern| pattern.starts_with(&used.path) || used.path.matches(pattern));
+            if let (true, Some(secret)) = (leaves, plan.secrets.get(used.secret.0 as usize)) {
+                let source = plan.sources.get(secret.source).map_or("", |source| source.name.as_str());
+                let identity = self.0.asking.identities.get(secret.source).and_then(Option::as_ref);
+                let revision =
+                    crate::assemble::place_of_secret(&plan, used.secret, used.origin, &have).revision;
+                let revision = revision.as_ref().map(|revision| revision.as_str());
+                crate::audit::line(identity, source, secret.ask.name(), revision, "exposed", "memory");
+            }
+        }
+        figment::Figment::from(figment::providers::Serialized::globals(dict))
+    }
+}
+
+impl<T> Shared<T> {
+    fn lock(&self) -> MutexGuard<'_, Publisher<T>> {
+        // a panic in the critical section is caught inside it; were the lock poisoned all the same, what it guards
+        // is only ever swapped whole
+        self.publisher.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: Send + Sync + 'static> Erased for Shared<T> {
+    fn asking(&self) -> &Arc<Asking> {
+        &self.asking
+    }
+
+    fn looks(&self, which: Which) -> Vec<Look> {
+        let now = self.asking.clock.tick();
+        let mut publisher = self.lock();
+        let Publisher { plan, states, sets, .. } = &mut *publisher;
+        let all = plan.secrets.iter().zip(states.iter_mut()).enumerate();
+        let wanted = all.filter(|(_, (secret, state))| match which {
+            Which::All => true,
+            Which::Source(source) => secret.source == source,
+            Which::Due => state.due <= now,
+        });
+        let looks = wanted.map(|(n, (_, state))| {
+            state.due = now.after(runtime::jittered(state.ttl, runtime::random()));
+            let secret = SecretId(u32::try_from(n).unwrap_or(u32::MAX));
+            Look {
+                secret,
+                revision: state.revision().cloned(),
+                published: state.published.iter().cloned().collect(),
+                set: sets.of(secret),
+            }
+        });
+        looks.collect()
+    }
+
+    fn set(&self, set: usize) -> Vec<(SecretId, Option<secretfig_source::Revision>)> {
+        let publisher = self.lock();
+        let members = publisher.sets.members(set).into_iter();
+        members
+            .map(|id| (id, publisher.states.get(id.0 as usize).and_then(State::revision).cloned()))
+            .collect()
+    }
+
+    fn publish(&self, arrivals: Vec<Arrival>) -> Published {
+        let now = self.asking.clock.tick();
+        self.lock().publish(arrivals, now, &self.now)
+    }
+
+    fn flip(&self) {
+        let now = self.asking.clock.tick();
+        self.lock().bring_up_to_date(now);
+    }
+
+    fn next_wake(&self) -> Tick {
+        let now = self.asking.clock.tick();
+        self.lock().next_wake(now)
+    }
+
+    fn kept(&self, yes: bool) {
+        self.kept.store(yes, Ordering::Relaxed);
+    }
+}
+
+impl<T> Publisher<T> {
+    fn health(&self, now: Tick, refresher: &'static str) -> Health {
+        let live = |path: &KeyPath| self.made.lives.iter().any(|live| live.meets(path) && !path.is_root());
+        let secrets = self.plan.secrets.iter().zip(&self.states).enumerate().map(|(n, (secret, state))| {
+            let uses = self.plan.uses.iter().filter(|used| used.secret.0 as usize == n);
+            let uses: Vec<_> = uses.collect();
+            let outside = !uses.iter().any(|used| live(&used.path));
+            let ended = state.until(&self.freshness).filter(|(until, _)| *until <= now && !outside);
+            let withheld = ended.map(|(_, cause)| crate::section::Withheld::new(cause, None).to_string());
+            let state_words = match &state.trouble {
+                None => "ok".to_owned(),
+                Some(trouble) => match &trouble.kind {
+                    TroubleKind::Source(kind) => kind.as_str().to_owned(),
+                    TroubleKind::Refused(why) => format!("refused ({why})"),
+                    TroubleKind::Torn => "torn".to_owned(),
+                },
+            };
+            SecretHealth {
+                source: self
+                    .plan
+                    .sources
+                    .get(secret.source)
+                    .map(|named| named.name.clone())
+                    .unwrap_or_default(),
+                secret: secret.ask.to_string(),
+                revision: state.revision().map(ToString::to_string),
+                keys: uses.iter().map(|used| used.path.to_string()).collect(),
+                outside,
+                state: state_words,
+                since_seconds: state.trouble.as_ref().map(|trouble| now.since(trouble.since).as_secs()),
+                withheld,
+                seen_seconds: now.since(state.seen).as_secs(),
+            }
+        });
+        let secrets: Vec<SecretHealth> = secrets.collect();
+        let mut notes = Vec::new();
+        let outside: Vec<&str> = secrets.iter().filter(|s| s.outside).map(|s| s.secret.as_str()).collect();
+        if !outside.is_empty() {
+            notes.push(format!("outside of any `Live` part, so never withheld: {}", outside.join(", ")));
+        }
+        let (parsed, _) = {
+            let have: Vec<Have> = self.states.iter().map(|state| state.have.clone()).collect();
+            crate::assemble::parse(&self.plan, &have)
+        };
+        notes.extend(
+            crate::assemble::remarks(&self.plan, &parsed).into_iter().filter(|r| r.contains("overridden")),
+        );
+        Health {
+            ready: secrets.iter().all(|secret| secret.withheld.is_none()),
+            degraded: secrets.iter().any(|secret| !secret.is_ok()) || refresher == "dead",
+            refresher,
+            secrets,
+            notes,
+        }
+    }
+}
+
+/// The whole configuration of one moment: several sections that belong together. Derefs to `T`.
+pub struct Snapshot<T>(Arc<Made<T>>);
+
+impl<T> Deref for Snapshot<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.0.value
+    }
+}
+
+impl<T> Clone for Snapshot<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T> fmt::Debug for Snapshot<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Snapshot<{}>", std::any::type_name::<T>())
+    }
+}
+
+/// Assembles `T` by a plan: what the publisher calls.
+pub(crate) fn assembler<T: DeserializeOwned + Send + Sync + 'static>(
+    plan: Arc<crate::plan::Plan>,
+    validate: Option<Validate<T>>,
+) -> crate::publish::Assemble<T> {
+    Box::new(move |have, now| assemble(&plan, have, validate.as_ref(), now))
+}

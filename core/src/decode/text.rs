@@ -1,0 +1,136 @@
+//! What environment text may become, and only when the target asks for it.
+
+use super::error::{Error, What};
+use serde::de::{Visitor, value::MapDeserializer};
+use std::borrow::Cow;
+use zeroize::Zeroizing;
+
+/// Under `deserialize_any` (`flatten`, `untagged`): a number or a boolean only where that form prints back to
+/// the same text.
+pub(super) fn loose_any<'de, V: Visitor<'de>>(text: &'de str, visitor: V) -> Result<V::Value, Error> {
+    match text {
+        "true" => return visitor.visit_bool(true),
+        "false" => return visitor.visit_bool(false),
+        _ => {}
+    }
+    if let Ok(n) = text.parse::<u64>() {
+        if n.to_string() == text {
+            return visitor.visit_u64(n);
+        }
+    }
+    if let Ok(n) = text.parse::<i64>() {
+        if n.to_string() == text {
+            return visitor.visit_i64(n);
+        }
+    }
+    if let Ok(n) = text.parse::<f64>() {
+        if n.to_string() == text {
+            return visitor.visit_f64(n);
+        }
+    }
+    visitor.visit_borrowed_str(text)
+}
+
+/// humantime: `90s`, `1h 30m`.
+pub(super) fn duration<'de, V: Visitor<'de>>(text: &'de str, visitor: V) -> Result<V::Value, Error> {
+    let Ok(duration) = humantime::parse_duration(text.trim()) else {
+        return Err(Error::new(What::WrongType("a duration such as `90s` or `1h 30m`".into())));
+    };
+    let fields = [("secs", duration.as_secs()), ("nanos", u64::from(duration.subsec_nanos()))];
+    visitor.visit_map(MapDeserializer::new(fields.into_iter()))
+}
+
+/// figment's list, `[a, "b, c"]`: elements between commas, blanks around them not theirs; in double quotes
+/// anything, with `\"` and `\\`. `None`: no such list.
+pub(super) fn list(text: &str) -> Option<Vec<Piece<'_>>> {
+    let mut rest = text.trim().strip_prefix('[')?.strip_suffix(']')?.trim();
+    let mut pieces = Vec::new();
+    while !rest.is_empty() {
+        let (piece, left) = match rest.strip_prefix('"') {
+            Some(inside) => quoted(inside)?,
+            None => {
+                let end = rest.find(',').unwrap_or(rest.len());
+                (Piece::Borrowed(rest[..end].trim_end()), &rest[end..])
+            }
+        };
+        pieces.push(piece);
+        let left = left.trim_start();
+        rest = match left.strip_prefix(',') {
+            Some(left) => left.trim_start(),
+            None if left.is_empty() => left,
+            None => return None,
+        };
+    }
+    Some(pieces)
+}
+
+/// One element of a list in text.
+#[derive(Debug)]
+pub(super) enum Piece<'t> {
+    Borrowed(&'t str),
+    Owned(Zeroizing<String>),
+}
+
+impl Piece<'_> {
+    pub(super) fn as_str(&self) -> &str {
+        match self {
+            Piece::Borrowed(text) => text,
+            Piece::Owned(text) => text,
+        }
+    }
+}
+
+fn quoted(inside: &str) -> Option<(Piece<'_>, &str)> {
+    let mut escaped = false;
+    for (at, c) in inside.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => {
+                let body = &inside[..at];
+                let piece = match unescape(body) {
+                    Cow::Borrowed(body) => Piece::Borrowed(body),
+                    Cow::Owned(body) => Piece::Owned(Zeroizing::new(body)),
+                };
+                return Some((piece, &inside[at + 1..]));
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+fn unescape(body: &str) -> Cow<'_, str> {
+    if !body.contains('\\') {
+        return Cow::Borrowed(body);
+    }
+    let mut out = String::with_capacity(body.len());
+    let mut chars = body.chars();
+    while let Some(c) = chars.next() {
+        match (c, chars.as_str().chars().next()) {
+            ('\\', Some(next @ ('"' | '\\'))) => {
+                out.push(next);
+                chars.next();
+            }
+            (c, _) => out.push(c),
+        }
+    }
+    Cow::Owned(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_figments() {
+        let read =
+            |text| list(text).map(|pieces| pieces.iter().map(|p| p.as_str().to_owned()).collect::<Vec<_>>());
+        assert_eq!(read("[]"), Some(vec![]));
+        assert_eq!(read(r#" [a , "b, c", 1,] "#), Some(vec!["a".into(), "b, c".into(), "1".into()]));
+        assert_eq!(read(r#"["\"x\\"]"#), Some(vec!["\"x\\".into()]));
+        for none in ["a,b", "[a", r#"["a]"#, r#"["a" b]"#] {
+            assert_eq!(read(none), None, "{none}");
+        }
+    }
+}

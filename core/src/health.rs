@@ -1,0 +1,108 @@
+//! How a configuration stands, by section and secret: names and states, never a value.
+
+use crate::keeper::Refresher;
+use serde::Serialize;
+use std::fmt;
+
+/// How everything stands. `Display` is for people, `Serialize` for machines; both hold secret names, so that a
+/// public answer should hold [`Health::is_ready`] and no more.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Health {
+    /// Whether every section may be used.
+    pub ready: bool,
+    /// Whether anything is in trouble, though it may still be served.
+    pub degraded: bool,
+    /// `absent`, `running` or `dead`.
+    pub refresher: &'static str,
+    /// The secrets.
+    pub secrets: Vec<SecretHealth>,
+    /// What a person should know besides.
+    pub notes: Vec<String>,
+}
+
+/// How one secret stands.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct SecretHealth {
+    /// Its source.
+    pub source: String,
+    /// Its name.
+    pub secret: String,
+    /// The revision that is served; none where it is optional and absent.
+    pub revision: Option<String>,
+    /// The key paths it feeds.
+    pub keys: Vec<String>,
+    /// Whether it feeds no `Live` part: it is re-read with every snapshot, and never withheld.
+    pub outside: bool,
+    /// `ok`, or what is wrong: a kind of the source, `refused`, `torn`.
+    pub state: String,
+    /// For how many seconds that has been so.
+    pub since_seconds: Option<u64>,
+    /// Why it is withheld, if it is.
+    pub withheld: Option<String>,
+    /// How many seconds ago its source last answered.
+    pub seen_seconds: u64,
+}
+
+impl Health {
+    /// Whether every section may be used.
+    pub fn is_ready(&self) -> bool {
+        self.ready
+    }
+
+    /// Whether anything is in trouble, though it may still be served.
+    pub fn is_degraded(&self) -> bool {
+        self.degraded
+    }
+
+    /// One secret's health, by its name.
+    pub fn secret(&self, name: &str) -> Option<&SecretHealth> {
+        self.secrets.iter().find(|secret| secret.secret == name)
+    }
+}
+
+impl SecretHealth {
+    /// Whether nothing is wrong with it.
+    pub fn is_ok(&self) -> bool {
+        self.state == "ok" && self.withheld.is_none()
+    }
+}
+
+impl Refresher {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Refresher::Absent => "absent",
+            Refresher::Running => "running",
+            Refresher::Dead => "dead",
+        }
+    }
+}
+
+impl fmt::Display for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match (self.ready, self.degraded) {
+            (false, _) => "not ready",
+            (true, true) => "ready, degraded",
+            (true, false) => "ready",
+        };
+        write!(f, "{state}; refresher {}", self.refresher)?;
+        for secret in &self.secrets {
+            write!(f, "\n{} `{}`", secret.source, crate::tree::Clean(&secret.secret))?;
+            if let Some(revision) = &secret.revision {
+                write!(f, " {}", crate::tree::Clean(revision))?;
+            }
+            write!(f, " \u{2192} {}: {}", secret.keys.join(", "), secret.state)?;
+            if let Some(since) = secret.since_seconds {
+                write!(f, " for {since} s")?;
+            }
+            if let Some(withheld) = &secret.withheld {
+                write!(f, "; {withheld}")?;
+            }
+        }
+        for note in &self.notes {
+            write!(f, "\nnote: {}", crate::tree::Clean(note))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,178 @@
+//! The task that keeps a configuration fresh: the only thing this crate ever spawns.
+
+use crate::refresh::{Erased, Which, round};
+use crate::runtime;
+use futures_util::future::{Either, FutureExt, select, select_all};
+use std::fmt;
+use std::panic::Location;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// Keeps a configuration fresh for as long as it lives: [`Config::keep_fresh`](crate::Config::keep_fresh).
+///
+/// Dropping the last one ends the task and logs that it did; [`Keeper::shutdown`] ends it in order.
+#[must_use = "the configuration is kept fresh only as long as the Keeper lives"]
+pub struct Keeper {
+    task: Arc<Task>,
+}
+
+/// How the refresher stands, for `health()`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refresher {
+    /// `keep_fresh()` was not called, or its Keeper is gone.
+    Absent,
+    /// It runs.
+    Running,
+    /// Its task ended by itself, which it never should.
+    Dead,
+}
+
+/// The one task of a configuration, if there is one.
+#[derive(Default)]
+pub(crate) struct Slot(Mutex<Weak<Task>>);
+
+struct Task {
+    config: Arc<dyn Erased>,
+    abort: tokio::task::AbortHandle,
+    shared: Arc<State>,
+    place: &'static Location<'static>,
+}
+
+#[derive(Default)]
+struct State {
+    stop: Notify,
+    ended: Notify,
+    phase: AtomicU8,
+    rounds: AtomicU64,
+    shut: AtomicBool,
+}
+
+const RUNNING: u8 = 0;
+const ENDED: u8 = 1;
+
+/// Between two rounds that a source's own news began: a source that cries without end costs no more than this.
+const BREATH: Duration = Duration::from_millis(100);
+
+impl Slot {
+    pub(crate) fn keep(&self, config: Arc<dyn Erased>, place: &'static Location<'static>) -> Keeper {
+        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(task) = slot.upgrade().filter(|task| task.shared.phase.load(Ordering::Acquire) == RUNNING)
+        {
+            return Keeper { task };
+        }
+        let shared = Arc::new(State::default());
+        // readers trust the view from here on, so it is brought up to date first
+        config.flip();
+        config.kept(true);
+        let guard = Kept { config: config.clone(), shared: shared.clone() };
+        let handle = tokio::spawn(run(config.clone(), shared.clone(), guard));
+        let task = Arc::new(Task { config, abort: handle.abort_handle(), shared, place });
+        *slot = Arc::downgrade(&task);
+        Keeper { task }
+    }
+
+    pub(crate) fn state(&self) -> Refresher {
+        let slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match slot.upgrade() {
+            None => Refresher::Absent,
+            Some(task) if task.shared.phase.load(Ordering::Acquire) == RUNNING => Refresher::Running,
+            Some(task) if task.shared.shut.load(Ordering::Acquire) => Refresher::Absent,
+            Some(_) => Refresher::Dead,
+        }
+    }
+}
+
+/// Clears the flag that readers trust, on any way out of the task: end, abort or panic.
+struct Kept {
+    config: Arc<dyn Erased>,
+    shared: Arc<State>,
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.config.kept(false);
+        self.shared.phase.store(ENDED, Ordering::Release);
+        self.shared.ended.notify_waiters();
+    }
+}
+
+async fn run(config: Arc<dyn Erased>, shared: Arc<State>, _guard: Kept) {
+    let asking = config.asking().clone();
+    let sources = &asking.plan.sources;
+    loop {
+        let wake = config.next_wake().since(asking.clock.tick());
+        // far moments are capped: a timer wheel has an end
+        let timer = pin!(runtime::sleep(wake.min(Duration::from_secs(24 * 3600))));
+        let news = pin!(async {
+            if sources.is_empty() {
+                return std::future::pending().await;
+            }
+            let each =
+                sources.iter().enumerate().map(|(n, named)| named.source.changed().map(move |()| n).boxed());
+            select_all(each).await.0
+        });
+        let work = select(timer, news);
+        let which = match select(pin!(shared.stop.notified()), work).await {
+            Either::Left(_) => return,
+            Either::Right((Either::Left(_), _)) => Which::Due,
+            Either::Right((Either::Right((source, _)), _)) => Which::Source(source),
+        };
+        round(&*config, which).await;
+        shared.rounds.fetch_add(1, Ordering::Relaxed);
+        if which != Which::Due {
+            let breath = pin!(runtime::sleep(BREATH));
+            if let Either::Left(_) = select(pin!(shared.stop.notified()), breath).await {
+                return;
+            }
+        }
+    }
+}
+
+impl Keeper {
+    /// Ends the task, closes the sources, and returns after `limit` at the latest.
+    pub async fn shutdown(self, limit: Duration) {
+        let shared = self.task.shared.clone();
+        shared.shut.store(true, Ordering::Release);
+        let ended = shared.ended.notified();
+        shared.stop.notify_one();
+        if shared.phase.load(Ordering::Acquire) == RUNNING && runtime::within(limit, ended).await.is_none() {
+            self.task.abort.abort();
+        }
+        let sources = &self.task.config.asking().plan.sources;
+        let closing = futures_util::future::join_all(sources.iter().map(|named| named.source.close(limit)));
+        let _ = runtime::within(limit, closing).await;
+    }
+
+    /// How many rounds it has made.
+    pub fn rounds(&self) -> u64 {
+        self.task.shared.rounds.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.abort.abort();
+        if self.shared.shut.load(Ordering::Acquire) {
+            return;
+        }
+        if self.shared.rounds.load(Ordering::Relaxed) == 0 {
+            tracing::error!(
+                target: "secretfig",
+                at = %self.place,
+                "the Keeper was dropped before its first refresh: bind it to a name for as long as the process runs"
+            );
+        } else {
+            tracing::info!(target: "secretfig", "the Keeper was dropped; nothing is refreshed any more");
+        }
+    }
+}
+
+impl fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keeper").field("rounds", &self.rounds()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,310 @@
+//! The one critical section: assemble, compare, swap.
+//!
+//! A mutex that no reader takes, and no await inside. The Keeper, `refresh()` and `reload` call it; all fetching
+//! happens before. One bad secret freezes nothing else: the sets that moved and are to blame fall back to their
+//! last good revisions, and the rest is assembled again.
+
+use crate::assemble::{Have, Made, Unmade};
+use crate::plan::{Plan, SecretId};
+use crate::report::Fault;
+use crate::section::{Cell, Inner, Live, View};
+use crate::store::{Freshness, Sets, State, TroubleKind, is_taken_away, standing};
+use crate::tree::KeyPath;
+use arc_swap::ArcSwap;
+use secretfig_source::{Fetched, SourceError, Tick};
+use serde::de::DeserializeOwned;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::SystemTime;
+use tokio::sync::watch;
+
+/// Assembles `T` from what the store has.
+pub(crate) type Assemble<T> =
+    Box<dyn Fn(&[Have], Option<SystemTime>) -> Result<Made<T>, Unmade> + Send + Sync>;
+
+/// What came of looking at one secret.
+pub(crate) struct Arrival {
+    pub(crate) secret: SecretId,
+    /// When the look began, by the stamp counter.
+    pub(crate) started: u64,
+    pub(crate) outcome: Outcome,
+}
+
+pub(crate) enum Outcome {
+    /// The source answered, and nothing has moved.
+    Unchanged,
+    Got(Fetched),
+    Failed(SourceError),
+    /// Its set did not come to rest.
+    Torn,
+}
+
+/// What one publication did.
+#[derive(Default)]
+pub(crate) struct Published {
+    /// Secrets whose new revision is now served.
+    pub(crate) changed: Vec<SecretId>,
+    /// Of those, steps back to a revision served before.
+    pub(crate) stepped_back: Vec<SecretId>,
+    /// Secrets whose new revision was refused, with the first fault.
+    pub(crate) refused: Vec<(SecretId, String)>,
+}
+
+/// What a section's refresher sees.
+pub(crate) struct Scene<'s, T> {
+    pub(crate) made: &'s Made<T>,
+    pub(crate) plan: &'s Plan,
+    pub(crate) sets: &'s Sets,
+    pub(crate) states: &'s [State],
+    pub(crate) freshness: &'s Freshness,
+    pub(crate) now: Tick,
+}
+
+type Refresher<T> = Box<dyn FnMut(&Scene<'_, T>) -> bool + Send>;
+
+pub(crate) struct Publisher<T> {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) freshness: Freshness,
+    assemble: Option<Assemble<T>>,
+    pub(crate) states: Vec<State>,
+    pub(crate) sets: Sets,
+    pub(crate) made: Arc<Made<T>>,
+    sections: Vec<Refresher<T>>,
+}
+
+impl<T> Publisher<T> {
+    pub(crate) fn new(
+        plan: Arc<Plan>,
+        freshness: Freshness,
+        assemble: Option<Assemble<T>>,
+        states: Vec<State>,
+        made: Arc<Made<T>>,
+    ) -> Self {
+        let sets = Sets::new(&plan, &made.lives);
+        Self { plan, freshness, assemble, states, sets, made, sections: Vec::new() }
+    }
+
+    fn scene(&self, now: Tick) -> Scene<'_, T> {
+        let Self { made, plan, sets, states, freshness, .. } = self;
+        Scene { made, plan, sets, states, freshness, now }
+    }
+
+    /// Takes arrivals in, publishes what makes a whole configuration, and brings every section up to date.
+    pub(crate) fn publish(
+        &mut self,
+        arrivals: Vec<Arrival>,
+        now: Tick,
+        cell: &ArcSwap<Made<T>>,
+    ) -> Published {
+        let mut candidates: Vec<(SecretId, Have, u64)> = Vec::new();
+        for Arrival { secret, started, outcome } in arrivals {
+            let Some(state) = self.states.get_mut(secret.0 as usize) else { continue };
+            if started < state.started {
+                continue; // something that began later is published already
+            }
+            match outcome {
+                Outcome::Unchanged => {
+                    state.seen = now;
+                    state.trouble = None;
+                }
+                Outcome::Got(fetched) if state.revision() == Some(&fetched.revision) => {
+                    // the same revision: a lease may be new, the value is not
+                    state.seen = now;
+                    state.started = started;
+                    state.trouble = None;
+                }
+                Outcome::Got(fetched) => candidates.push((secret, Have::Got(Arc::new(fetched)), started)),
+                Outcome::Failed(e) => {
+                    let was_absent = matches!(state.have, Have::Absent);
+                    if was_absent && is_taken_away(e.kind()) {
+                        state.seen = now;
+                        continue;
+                    }
+                    state.trouble(TroubleKind::Source(e.kind()), now);
+                    if is_taken_away(e.kind()) {
+                        state.seen = now; // it answered
+                    }
+                    let gone = state.trouble.as_ref().is_some_and(|trouble| trouble.times >= 2);
+                    if state.optional && gone && e.kind() == secretfig_source::ErrorKind::Absent {
+                        candidates.push((secret, Have::Absent, started));
+                    }
+                }
+                Outcome::Torn => state.trouble(TroubleKind::Torn, now),
+            }
+        }
+        let published = self.candidates(candidates, now, cell);
+        self.bring_up_to_date(now);
+        published
+    }
+
+    fn candidates(
+        &mut self,
+        candidates: Vec<(SecretId, Have, u64)>,
+        now: Tick,
+        cell: &ArcSwap<Made<T>>,
+    ) -> Published {
+        let mut published = Published::default();
+        let Some(assemble) = &self.assemble else { return published };
+        let mut fallen: BTreeSet<usize> = BTreeSet::new();
+        let made = loop {
+            let moved: BTreeSet<usize> = candidates.iter().map(|(id, ..)| self.sets.of(*id)).collect();
+            let left: BTreeSet<usize> = moved.difference(&fallen).copied().collect();
+            if left.is_empty() {
+                break None;
+            }
+            let mut have: Vec<Have> = self.states.iter().map(|state| state.have.clone()).collect();
+            for (id, new, _) in candidates.iter().filter(|(id, ..)| left.contains(&self.sets.of(*id))) {
+                have[id.0 as usize] = new.clone();
+            }
+            match assemble(&have, None) {
+                Ok(made) => break Some((made, left)),
+                Err(unmade) => {
+                    let blamed = blame(&self.plan, &self.sets, &unmade.faults, &left);
+                    for (id, ..) in candidates.iter().filter(|(id, ..)| blamed.contains(&self.sets.of(*id))) {
+                        let first = fault_of(&self.plan, *id, &unmade.faults);
+                        published.refused.push((*id, first));
+                    }
+                    fallen.extend(blamed);
+                }
+            }
+        };
+        for (id, why) in &published.refused {
+            if let Some(state) = self.states.get_mut(id.0 as usize) {
+                state.trouble(TroubleKind::Refused(why.clone()), now);
+            }
+        }
+        if let Some((made, left)) = made {
+            for (id, have, started) in candidates {
+                if !left.contains(&self.sets.of(id)) {
+                    continue;
+                }
+                let state = &mut self.states[id.0 as usize];
+                if let Have::Got(fetched) = &have {
+                    if state.is_step_back(&fetched.revision) {
+                        published.stepped_back.push(id);
+                    }
+                }
+                state.publish(have, started, now);
+                published.changed.push(id);
+            }
+            self.sets = Sets::new(&self.plan, &made.lives);
+            self.made = Arc::new(made);
+            cell.store(self.made.clone());
+        }
+        published
+    }
+
+    /// Brings every section's view up to date; those whose handles are gone are forgotten.
+    pub(crate) fn bring_up_to_date(&mut self, now: Tick) {
+        let mut sections = std::mem::take(&mut self.sections);
+        let scene = self.scene(now);
+        sections.retain_mut(|refresh| refresh(&scene));
+        self.sections = sections;
+    }
+
+    /// The first moment at which some section's view must flip, and the first look that is due.
+    pub(crate) fn next_wake(&self, now: Tick) -> Tick {
+        let due = self.states.iter().map(|state| state.due);
+        let ends =
+            self.states.iter().filter_map(|state| state.until(&self.freshness)).map(|(until, _)| until);
+        due.chain(ends.filter(|until| *until > now)).min().unwrap_or(Tick::FAR)
+    }
+}
+
+impl<T: Send + Sync + 'static> Publisher<T> {
+    /// Makes the cell of a section, kept up to date from now on.
+    pub(crate) fn section<S: DeserializeOwned + Send + Sync + 'static>(
+        &mut self,
+        at: impl Fn(&T) -> Option<&Live<S>> + Send + 'static,
+        fixed_path: Option<KeyPath>,
+        parts: (Arc<std::sync::atomic::AtomicBool>, Arc<dyn secretfig_source::Clock>),
+    ) -> Option<Arc<Cell<S>>> {
+        let (kept, clock) = parts;
+        let (sender, changed) = watch::channel(0_u64);
+        let now = clock.tick();
+        let view = self::view(&self.scene(now), &at, fixed_path.as_ref(), None)?;
+        let cell = Arc::new(Cell { view: ArcSwap::from_pointee(view), kept, clock, changed });
+        let weak = Arc::downgrade(&cell);
+        self.sections.push(Box::new(move |scene| {
+            let Some(cell) = weak.upgrade() else { return false };
+            let old = cell.view.load_full();
+            if let Some(view) = self::view(scene, &at, fixed_path.as_ref(), Some(&old)) {
+                let changed = view.revisions != old.revisions;
+                cell.view.store(Arc::new(view));
+                if changed {
+                    sender.send_modify(|n| *n = n.wrapping_add(1));
+                }
+            }
+            true
+        }));
+        Some(cell)
+    }
+}
+
+fn view<T, S: DeserializeOwned>(
+    scene: &Scene<'_, T>,
+    at: &dyn Fn(&T) -> Option<&Live<S>>,
+    fixed_path: Option<&KeyPath>,
+    old: Option<&View<S>>,
+) -> Option<View<S>> {
+    let live = at(&scene.made.value)?.0.clone();
+    let path = fixed_path.or(live.path.as_ref());
+    let stands = standing(scene.plan, scene.sets, scene.states, scene.freshness, path, scene.now);
+    let same = old.is_some_and(|old| old.revisions == stands.revisions);
+    let previous = match old.filter(|_| same) {
+        Some(old) => old.previous.clone(),
+        None => path.and_then(|path| previous(scene, path)),
+    };
+    Some(View { live, revisions: stands.revisions, withheld: stands.withheld, until: stands.until, previous })
+}
+
+/// Decodes the part at a path alone, with the previous document of its one secret.
+fn previous<T, S: DeserializeOwned>(scene: &Scene<'_, T>, path: &KeyPath) -> Option<Arc<Inner<S>>> {
+    let mut secrets: Vec<SecretId> = scene.plan.uses_at(path).map(|(_, used)| used.secret).collect();
+    secrets.sort_unstable();
+    secrets.dedup();
+    let [only] = secrets[..] else { return None };
+    let before = scene.states.get(only.0 as usize)?.previous.clone()?;
+    let mut have: Vec<Have> = scene.states.iter().map(|state| state.have.clone()).collect();
+    have[only.0 as usize] = Have::Got(before);
+    let (parsed, _) = crate::assemble::parse(scene.plan, &have);
+    let value = crate::assemble::merged(scene.plan, &parsed, false, |root| {
+        crate::decode::decode_at::<S>(root, path, scene.plan.strict)
+    })?;
+    Some(Arc::new(Inner { path: Some(path.clone()), value }))
+}
+
+/// The sets to which faults are laid: those that moved and feed the path, else its nearest ancestor, else all
+/// that moved.
+fn blame(plan: &Plan, sets: &Sets, faults: &[Fault], moved: &BTreeSet<usize>) -> BTreeSet<usize> {
+    let mut blamed = BTreeSet::new();
+    for fault in faults {
+        let mut at = Some(fault.key().clone());
+        let feeding = loop {
+            let Some(path) = at else { break moved.clone() };
+            let feeding: BTreeSet<usize> = plan
+                .uses_at(&path)
+                .map(|(_, used)| sets.of(used.secret))
+                .filter(|set| moved.contains(set))
+                .collect();
+            if !feeding.is_empty() {
+                break feeding;
+            }
+            at = path.parent();
+        };
+        blamed.extend(feeding);
+    }
+    if blamed.is_empty() { moved.clone() } else { blamed }
+}
+
+/// The first fault that lies where a secret is used, in words.
+fn fault_of(plan: &Plan, secret: SecretId, faults: &[Fault]) -> String {
+    let near = faults.iter().find(|fault| {
+        let mut uses = plan.uses.iter().filter(|used| used.secret == secret);
+        uses.any(|used| used.path.meets(fault.key()))
+    });
+    near.or(faults.first()).map_or_else(
+        || "it makes no whole configuration".to_owned(),
+        |fault| format!("{}: {}", fault.key(), fault.kind()),
+    )
+}

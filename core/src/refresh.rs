@@ -1,0 +1,373 @@
+//! Asking sources: the first wave at start-up, and looking again from then on.
+//!
+//! All of it happens outside the critical section of [`crate::publish`]; what comes back are arrivals.
+
+use crate::audit;
+use crate::plan::{Plan, SecretId};
+use crate::publish::{Arrival, Outcome, Published};
+use crate::runtime;
+use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt};
+use secretfig_source::{Ask, Clock, ErrorKind, Fetched, Identity, Probe, Revision, SourceError, Tick};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// What asking needs: the plan, the clock, the deadlines.
+pub(crate) struct Asking {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// For one call to a source.
+    pub(crate) attempt: Duration,
+    /// For the whole of a start-up.
+    pub(crate) deadline: Duration,
+    /// Who each source says we are, once signed in.
+    pub(crate) identities: Vec<Option<Identity>>,
+    pub(crate) stamps: AtomicU64,
+}
+
+/// How often a set is read again until it rests.
+const TRIES: usize = 3;
+
+impl Asking {
+    /// A stamp that is greater than every one before: when a look began.
+    pub(crate) fn stamp(&self) -> u64 {
+        self.stamps.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Signs in to every source that some secret needs, concurrently. Faults by source.
+    pub(crate) async fn sign_in(&self, until: Tick) -> Vec<Result<Option<Identity>, SourceError>> {
+        let needed: BTreeSet<usize> = self.plan.secrets.iter().map(|secret| secret.source).collect();
+        let signing = self.plan.sources.iter().enumerate().map(|(n, named)| {
+            let needed = needed.contains(&n);
+            async move {
+                if !needed {
+                    return Ok(None);
+                }
+                match runtime::within(self.left(until), named.source.sign_in()).await {
+                    Some(result) => result,
+                    None => Err(SourceError::new(ErrorKind::Timeout, named.name.clone())),
+                }
+            }
+        });
+        join_all(signing).await
+    }
+
+    fn left(&self, until: Tick) -> Duration {
+        until.since(self.clock.tick()).min(self.attempt)
+    }
+
+    /// Fetches these secrets: per source in calls as its batch says, all concurrently.
+    pub(crate) async fn fetch(
+        &self,
+        wanted: &[SecretId],
+        until: Tick,
+    ) -> BTreeMap<SecretId, Result<Fetched, SourceError>> {
+        let calls = self.calls(wanted).map(|(n, ids, asks, concurrency)| async move {
+            stream::iter(ids.into_iter().zip(asks))
+                .map(|(ids, asks)| self.fetch_call(n, ids, asks, until))
+                .buffer_unordered(concurrency)
+                .concat()
+                .await
+        });
+        join_all(calls).await.into_iter().flatten().collect()
+    }
+
+    async fn fetch_call(
+        &self,
+        source: usize,
+        ids: Vec<SecretId>,
+        asks: Vec<Ask>,
+        until: Tick,
+    ) -> Vec<(SecretId, Result<Fetched, SourceError>)> {
+        let Some(named) = self.plan.sources.get(source) else { return Vec::new() };
+        let results = match runtime::within(self.left(until), named.source.fetch(&asks)).await {
+            Some(results) => results,
+            None => asks.iter().map(|ask| Err(late(&named.name, ask))).collect(),
+        };
+        let mut results = results.into_iter();
+        let identity = self.identities.get(source).and_then(Option::as_ref);
+        let each = ids.into_iter().zip(&asks).map(|(id, ask)| {
+            let result = results.next().unwrap_or_else(|| Err(short(&named.name, ask)));
+            audit::fetched(identity, &named.name, &ask.to_string(), &result);
+            (id, result)
+        });
+        each.collect()
+    }
+
+    /// Probes these secrets, cut into calls in the same way.
+    pub(crate) async fn probe(
+        &self,
+        wanted: &[SecretId],
+        until: Tick,
+    ) -> BTreeMap<SecretId, Result<Probe, SourceError>> {
+        let calls = self.calls(wanted).map(|(n, ids, asks, concurrency)| async move {
+            stream::iter(ids.into_iter().zip(asks))
+                .map(|(ids, asks)| self.probe_call(n, ids, asks, until))
+                .buffer_unordered(concurrency)
+                .concat()
+                .await
+        });
+        join_all(calls).await.into_iter().flatten().collect()
+    }
+
+    async fn probe_call(
+        &self,
+        source: usize,
+        ids: Vec<SecretId>,
+        asks: Vec<Ask>,
+        until: Tick,
+    ) -> Vec<(SecretId, Result<Probe, SourceError>)> {
+        let Some(named) = self.plan.sources.get(source) else { return Vec::new() };
+        let results = match runtime::within(self.left(until), named.source.probe(&asks)).await {
+            Some(results) => results,
+            None => asks.iter().map(|ask| Err(late(&named.name, ask))).collect(),
+        };
+        let mut results = results.into_iter();
+        let each = ids
+            .into_iter()
+            .zip(&asks)
+            .map(|(id, ask)| (id, results.next().unwrap_or_else(|| Err(short(&named.name, ask)))));
+        each.collect()
+    }
+
+    /// The planner: cuts asks into calls, per source, with how many calls may run at once.
+    fn calls(
+        &self,
+        wanted: &[SecretId],
+    ) -> impl Iterator<Item = (usize, Vec<Vec<SecretId>>, Vec<Vec<Ask>>, usize)> {
+        let mut by_source: BTreeMap<usize, Vec<(SecretId, Ask)>> = BTreeMap::new();
+        for id in wanted {
+            if let Some(secret) = self.plan.secrets.get(id.0 as usize) {
+                by_source.entry(secret.source).or_default().push((*id, secret.ask.clone()));
+            }
+        }
+        by_source.into_iter().filter_map(|(source, asks)| {
+            let info = self.plan.sources.get(source)?.source.info();
+            let size = if asks.len() >= info.batch.from { info.batch.at_most.max(1) } else { 1 };
+            let ids = asks.chunks(size).map(|call| call.iter().map(|(id, _)| *id).collect()).collect();
+            let asks =
+                asks.chunks(size).map(|call| call.iter().map(|(_, ask)| ask.clone()).collect()).collect();
+            Some((source, ids, asks, info.concurrency.max(1)))
+        })
+    }
+
+    /// Reads the members of these sets again until a probe finds that none has moved since it was read. What does
+    /// not come to rest is torn. `read` holds the revisions just read or held.
+    pub(crate) async fn rest(
+        &self,
+        sets: Vec<Vec<SecretId>>,
+        read: &mut BTreeMap<SecretId, Revision>,
+        fetched: &mut BTreeMap<SecretId, Result<Fetched, SourceError>>,
+        until: Tick,
+    ) -> BTreeSet<SecretId> {
+        let mut torn = BTreeSet::new();
+        for members in sets.into_iter().filter(|members| members.len() > 1) {
+            for attempt in 0..=TRIES {
+                let probes = self.probe(&members, until).await;
+                let moved: Vec<SecretId> = members
+                    .iter()
+                    .filter(|id| match (probes.get(id), read.get(id)) {
+                        (Some(Ok(Probe::Current(now))), Some(then)) => now != then,
+                        _ => false,
+                    })
+                    .copied()
+                    .collect();
+                if moved.is_empty() {
+                    break;
+                }
+                if attempt == TRIES {
+                    torn.extend(members.iter().copied());
+                    break;
+                }
+                for (id, result) in self.fetch(&moved, until).await {
+                    if let Ok(new) = &result {
+                        read.insert(id, new.revision.clone());
+                    }
+                    fetched.insert(id, result);
+                }
+            }
+        }
+        torn
+    }
+}
+
+fn late(source: &str, ask: &Ask) -> SourceError {
+    SourceError::new(ErrorKind::Timeout, source.to_owned()).secret(ask.name())
+}
+
+fn short(source: &str, ask: &Ask) -> SourceError {
+    SourceError::new(ErrorKind::Malformed, source.to_owned())
+        .secret(ask.name())
+        .hint("the source gave fewer answers than it was asked for; this is a fault of the source")
+}
+
+/// One secret that is to be looked at.
+pub(crate) struct Look {
+    pub(crate) secret: SecretId,
+    pub(crate) revision: Option<Revision>,
+    /// The revisions published before: going to one of them is a step back.
+    pub(crate) published: Vec<Revision>,
+    pub(crate) set: usize,
+}
+
+/// What a round of looking needs of the configuration, without knowing `T`.
+pub(crate) trait Erased: Send + Sync {
+    fn asking(&self) -> &Arc<Asking>;
+    /// What is to be looked at: all, those of one source, or those that are due.
+    fn looks(&self, which: Which) -> Vec<Look>;
+    /// The members of a set, with the revision that is held of each.
+    fn set(&self, set: usize) -> Vec<(SecretId, Option<Revision>)>;
+    fn publish(&self, arrivals: Vec<Arrival>) -> Published;
+    /// Flips what has come to its end.
+    fn flip(&self);
+    fn next_wake(&self) -> Tick;
+    /// Whether a Keeper runs: readers then trust the view.
+    fn kept(&self, yes: bool);
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Which {
+    Due,
+    Source(usize),
+    All,
+}
+
+/// What one look at all secrets gave.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Refreshed {
+    /// Secrets whose new revision is now served.
+    pub changed: Vec<Arc<str>>,
+    /// Secrets whose new revision makes no whole configuration, and in which way: the old one is served on.
+    pub refused: Vec<(Arc<str>, String)>,
+    /// Secrets that could not be had: the old revision is served on.
+    pub failed: Vec<SourceError>,
+}
+
+/// One round: probe, fetch what moved, let sets come to rest, confirm steps back, publish.
+pub(crate) async fn round(config: &dyn Erased, which: Which) -> Refreshed {
+    let asking = config.asking().clone();
+    let looks = config.looks(which);
+    if looks.is_empty() {
+        config.flip();
+        return Refreshed::default();
+    }
+    let until = asking.clock.tick().after(asking.deadline);
+    let started = asking.stamp();
+    let all: Vec<SecretId> = looks.iter().map(|look| look.secret).collect();
+    let probes = asking.probe(&all, until).await;
+    let mut outcomes: BTreeMap<SecretId, Outcome> = BTreeMap::new();
+    let mut to_fetch = Vec::new();
+    for look in &looks {
+        match probes.get(&look.secret) {
+            Some(Ok(Probe::Current(now))) if Some(now) == look.revision.as_ref() => {
+                outcomes.insert(look.secret, Outcome::Unchanged);
+            }
+            Some(Err(e)) => {
+                outcomes.insert(look.secret, Outcome::Failed(e.clone()));
+            }
+            _ => to_fetch.push(look.secret),
+        }
+    }
+    let mut fetched = asking.fetch(&to_fetch, until).await;
+    let torn = settle_sets(config, &looks, &mut fetched, until).await;
+    for look in &looks {
+        let Some(result) = fetched.remove(&look.secret) else { continue };
+        let outcome = match result {
+            _ if torn.contains(&look.secret) => Outcome::Torn,
+            Ok(new) if is_step_back(look, &new.revision) => match confirmed(&asking, look, &new, until).await
+            {
+                true => Outcome::Got(new),
+                false => continue, // seen once and not again: the next round looks anew
+            },
+            Ok(new) => Outcome::Got(new),
+            Err(e) => Outcome::Failed(e),
+        };
+        outcomes.insert(look.secret, outcome);
+    }
+    // members that were read again for their set's sake, without having been due
+    for (secret, result) in fetched {
+        let outcome = match result {
+            _ if torn.contains(&secret) => Outcome::Torn,
+            Ok(new) => Outcome::Got(new),
+            Err(e) => Outcome::Failed(e),
+        };
+        outcomes.insert(secret, outcome);
+    }
+    let failed = outcomes.values().filter_map(|outcome| match outcome {
+        Outcome::Failed(e) => Some(e.clone()),
+        _ => None,
+    });
+    let failed: Vec<SourceError> = failed.collect();
+    let arrivals = outcomes.into_iter().map(|(secret, outcome)| Arrival { secret, started, outcome });
+    let published = config.publish(arrivals.collect());
+    told(&asking.plan, &published, failed)
+}
+
+async fn settle_sets(
+    config: &dyn Erased,
+    looks: &[Look],
+    fetched: &mut BTreeMap<SecretId, Result<Fetched, SourceError>>,
+    until: Tick,
+) -> BTreeSet<SecretId> {
+    let asking = config.asking();
+    let touched: BTreeSet<usize> =
+        looks.iter().filter(|look| fetched.contains_key(&look.secret)).map(|look| look.set).collect();
+    let mut read = BTreeMap::new();
+    let mut sets = Vec::new();
+    for set in touched {
+        let members = config.set(set);
+        sets.push(members.iter().map(|(id, _)| *id).collect::<Vec<_>>());
+        for (id, held) in members {
+            let now = match fetched.get(&id) {
+                Some(Ok(new)) => Some(new.revision.clone()),
+                _ => held,
+            };
+            read.extend(now.map(|revision| (id, revision)));
+        }
+    }
+    asking.rest(sets, &mut read, fetched, until).await
+}
+
+fn is_step_back(look: &Look, revision: &Revision) -> bool {
+    look.revision.as_ref() != Some(revision) && look.published.contains(revision)
+}
+
+/// A step back is believed when a second look sees it too.
+async fn confirmed(asking: &Asking, look: &Look, new: &Fetched, until: Tick) -> bool {
+    match asking.probe(&[look.secret], until).await.remove(&look.secret) {
+        Some(Ok(Probe::Current(now))) => now == new.revision,
+        Some(Ok(_)) => match asking.fetch(&[look.secret], until).await.remove(&look.secret) {
+            Some(Ok(again)) => again.revision == new.revision,
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// Logs what a publication did, and sums it up.
+fn told(plan: &Plan, published: &Published, failed: Vec<SourceError>) -> Refreshed {
+    let name = |id: &SecretId| plan.secrets.get(id.0 as usize).map(|secret| secret.ask.shared_name());
+    for id in &published.changed {
+        let secret = name(id);
+        if published.stepped_back.contains(id) {
+            tracing::warn!(target: "secretfig", secret = secret.as_deref(), "went back to a revision served before");
+        } else {
+            tracing::info!(target: "secretfig", secret = secret.as_deref(), "a new revision is served");
+        }
+    }
+    for (id, why) in &published.refused {
+        let secret = name(id);
+        tracing::error!(target: "secretfig", secret = secret.as_deref(), fault = why, "a new revision was refused; the last good one is served on");
+    }
+    for e in &failed {
+        tracing::warn!(target: "secretfig", error = %e, "a refresh failed; what is loaded is served on");
+    }
+    Refreshed {
+        changed: published.changed.iter().filter_map(name).collect(),
+        refused: published.refused.iter().filter_map(|(id, why)| Some((name(id)?, why.clone()))).collect(),
+        failed,
+    }
+}

@@ -1,0 +1,252 @@
+//! The root tables `secrets` and `source`, and `SECRET_PROVIDER`: which source, and which secrets.
+
+use crate::env::Variables;
+use crate::layers::{Frozen, Profile};
+use crate::plan::{Draft, Plan};
+use crate::report::{Fault, FaultKind};
+use crate::secrets::Wanted;
+use crate::tree::{KeyPath, LeafText, Merged, Plain, Slot};
+use secretfig_source::{At, Format, Source, SourceError};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// Makes a source.
+pub(crate) type Factory =
+    Arc<dyn Fn(&SourceSettings<'_>) -> Result<Arc<dyn Source>, SourceError> + Send + Sync>;
+
+/// What a factory may look at: its `[source.<name>]` table, and the environment.
+pub struct SourceSettings<'s> {
+    table: BTreeMap<String, String>,
+    variables: &'s Variables,
+    files: &'s [String],
+}
+
+impl SourceSettings<'_> {
+    /// A key of its `[source.<name>]` table: text, number or boolean as text.
+    pub fn key(&self, key: &str) -> Option<&str> {
+        self.table.get(key).map(String::as_str)
+    }
+
+    /// The keys of its table.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.table.keys().map(String::as_str)
+    }
+
+    /// All environment variables whose names are UTF-8.
+    pub fn variables(&self) -> Vec<(String, std::ffi::OsString)> {
+        self.variables.all()
+    }
+
+    /// Files that references of the configuration name by their absolute paths.
+    pub fn files(&self) -> &[String] {
+        self.files
+    }
+
+    /// An environment variable.
+    pub fn var(&self, name: &str) -> Option<std::ffi::OsString> {
+        self.variables.get(name)
+    }
+}
+
+impl fmt::Debug for SourceSettings<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SourceSettings").field("keys", &self.table.keys()).finish_non_exhaustive()
+    }
+}
+
+/// What the reserved tables say.
+#[derive(Default)]
+pub(crate) struct Settings {
+    pub(crate) entries: Vec<(KeyPath, Wanted, String)>,
+    pub(crate) sources: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+/// Reads the reserved tables of the plain layers, merged as everything else.
+pub(crate) fn read(
+    reserved: &[Frozen],
+    profile: &Profile,
+    draft: &mut Draft,
+    variables: &Variables,
+) -> Settings {
+    let root = crate::layers::merge(reserved, profile, false, false, &[]);
+    let mut settings = Settings::default();
+    let names = names_from(variables);
+    let Merged::Table(tables, _) = &root.node else { return settings };
+    if let Some(secrets) = tables.get("secrets") {
+        entries(secrets, draft, &mut settings);
+    }
+    for (path, name) in names {
+        match settings.entries.iter_mut().find(|(at, ..)| *at == path) {
+            Some((_, wanted, _)) => {
+                let mut ask = secretfig_source::Ask::new(name);
+                ask = ask.at(wanted.ask.point().clone());
+                wanted.ask = ask;
+            }
+            None => {
+                let variable = format!("SECRET_NAME_{}", path.to_string().to_uppercase().replace('.', "__"));
+                settings.entries.push((path, Wanted::new(name), format!("variable `{variable}`")));
+            }
+        }
+    }
+    if let Some(Slot { node: Merged::Table(sources, _), .. }) = tables.get("source") {
+        for (name, slot) in sources {
+            if let Merged::Table(table, _) = &slot.node {
+                let keys = table.iter().filter_map(|(key, slot)| Some(((*key).to_owned(), scalar(slot)?)));
+                settings.sources.insert(name.to_lowercase(), keys.collect());
+            }
+        }
+    }
+    settings
+}
+
+/// `SECRET_NAME_DATABASE=…`, nesting by `__`.
+fn names_from(variables: &Variables) -> Vec<(KeyPath, String)> {
+    let mut names: Vec<(KeyPath, String)> = variables
+        .all()
+        .into_iter()
+        .filter_map(|(variable, value)| {
+            let rest = variable.to_uppercase().strip_prefix("SECRET_NAME_")?.to_lowercase();
+            let value = value.into_string().ok()?;
+            let value = value.trim();
+            let keys: Vec<&str> = rest.split("__").collect();
+            let whole = !value.is_empty() && keys.iter().all(|key| !key.is_empty());
+            whole.then(|| (KeyPath::of(keys), value.to_owned()))
+        })
+        .collect();
+    names.sort();
+    names
+}
+
+fn scalar(slot: &Slot<'_>) -> Option<String> {
+    match (&slot.node, slot.node.leaf_text()) {
+        (_, Some(LeafText::Parsed(text) | LeafText::Strict(text))) => Some(text.to_owned()),
+        (Merged::Plain(Plain::Bool(yes)), _) => Some(yes.to_string()),
+        (Merged::Plain(Plain::Number(crate::tree::Number::Unsigned(n))), _) => Some(n.to_string()),
+        (Merged::Plain(Plain::Number(crate::tree::Number::Signed(n))), _) => Some(n.to_string()),
+        _ => None,
+    }
+}
+
+fn entries(secrets: &Slot<'_>, draft: &mut Draft, settings: &mut Settings) {
+    let Merged::Table(table, _) = &secrets.node else {
+        let fault = Fault::new(KeyPath::of(["secrets"]), FaultKind::Setting("`[secrets]` is no table"));
+        draft.faults.push(fault.layer(layer(draft, secrets)));
+        return;
+    };
+    for (key, slot) in table {
+        let path = KeyPath::parse(key);
+        let from = layer(draft, slot);
+        let wanted = match (&slot.node, slot.node.leaf_text()) {
+            (_, Some(LeafText::Parsed(name) | LeafText::Strict(name))) if !name.is_empty() => {
+                Ok(Wanted::new(name))
+            }
+            (Merged::Table(options, _), _) => wanted(options),
+            _ => Err("an entry of `[secrets]` is a name, or a table with `name`"),
+        };
+        match wanted {
+            Ok(wanted) => settings.entries.push((path, wanted, from)),
+            Err(reason) => {
+                let fault = Fault::new(KeyPath::of(["secrets", key]), FaultKind::Setting(reason));
+                let hint =
+                    "quote nested key paths: `\"a.b\" = \"name\"`, or `{ name = \"…\", field = \"…\" }`";
+                draft.faults.push(fault.layer(from).hint(hint));
+            }
+        }
+    }
+}
+
+fn layer(draft: &Draft, slot: &Slot<'_>) -> String {
+    crate::env::origin_of(draft, slot.origin.layer).unwrap_or("a plain layer").to_owned()
+}
+
+fn wanted(options: &BTreeMap<&str, Slot<'_>>) -> Result<Wanted, &'static str> {
+    let name = options.get("name").and_then(scalar).filter(|name| !name.is_empty());
+    let mut wanted = Wanted::new(name.ok_or("an entry of `[secrets]` that is a table needs a `name`")?);
+    for (option, slot) in options {
+        let value = scalar(slot).ok_or("an option of a `[secrets]` entry is text, a number or a boolean")?;
+        let flag =
+            || value.parse::<bool>().map_err(|_| "this option of a `[secrets]` entry is true or false");
+        wanted = match *option {
+            "name" => wanted,
+            "field" => wanted.field(value),
+            "optional" => wanted.optional(flag()?),
+            "allow_empty" => wanted.allow_empty(flag()?),
+            "keep_previous" => wanted.keep_previous(flag()?),
+            "ttl" => wanted.ttl(
+                humantime::parse_duration(&value).map_err(|_| "`ttl` is a duration such as `1h` or `90s`")?,
+            ),
+            "at" => wanted.at(match value.as_str() {
+                "current" => At::Current,
+                "previous" => At::Previous,
+                _ => return Err("`at` is `current` or `previous`; a version is `version = \"…\"`"),
+            }),
+            "version" => wanted.at(At::Version(value.into())),
+            "stage" => wanted.at(At::Stage(value.into())),
+            "max_secret_bytes" => {
+                let max_bytes = value.parse().map_err(|_| "`max_secret_bytes` is a number of bytes")?;
+                let limits = secretfig_source::Limits { max_bytes, ..wanted.reading.limits };
+                wanted.limits(limits)
+            }
+            "format" => match Format::NAMES.iter().find(|(name, _)| *name == value) {
+                Some((_, format)) => wanted.format(*format),
+                None => return Err("`format` is auto, json, toml, dotenv, text or bytes"),
+            },
+            _ => return Err("an option that no `[secrets]` entry has"),
+        };
+    }
+    Ok(wanted)
+}
+
+/// Builds the source of a name, once; what is not built in says which feature to add.
+pub(crate) fn build(
+    name: &str,
+    factories: &BTreeMap<String, Factory>,
+    settings: &Settings,
+    variables: &Variables,
+    files: &[String],
+) -> Result<Arc<dyn Source>, (FaultKind, String)> {
+    let table = settings.sources.get(name).cloned().unwrap_or_default();
+    let of = SourceSettings { table, variables, files };
+    if let Some(factory) = factories.get(name) {
+        return factory(&of).map_err(|e| (FaultKind::Source(e.kind()), e.what_to_do().to_owned()));
+    }
+    match name {
+        "files" | "file-secret" => self::files(&of),
+        "aws" | "aws-sm" | "vault" | "azure" | "azure-kv" | "local" | "age" => Err((
+            FaultKind::Setting("this version has no such source yet"),
+            "use `files`, or register a source of your own by `Builder::register`".to_owned(),
+        )),
+        _ => {
+            let mut known: Vec<&str> = factories.keys().map(String::as_str).collect();
+            known.push("files");
+            Err((FaultKind::Setting("no such secret source"), format!("known are: {}", known.join(", "))))
+        }
+    }
+}
+
+#[cfg(all(feature = "files", not(all(target_family = "wasm", target_os = "unknown"))))]
+fn files(of: &SourceSettings<'_>) -> Result<Arc<dyn Source>, (FaultKind, String)> {
+    crate::load::files(of)
+}
+
+#[cfg(not(all(feature = "files", not(all(target_family = "wasm", target_os = "unknown")))))]
+fn files(_: &SourceSettings<'_>) -> Result<Arc<dyn Source>, (FaultKind, String)> {
+    let hint = "add the feature `files` to the dependency `secretfig`";
+    Err((FaultKind::Setting("the source `files` is not built in"), hint.to_owned()))
+}
+
+impl Plan {
+    pub(crate) fn empty() -> Self {
+        Self {
+            layers: Vec::new(),
+            profile: Profile::DEFAULT,
+            strict: false,
+            broken: false,
+            origins: Vec::new(),
+            uses: Vec::new(),
+            secrets: Vec::new(),
+            sources: Vec::new(),
+        }
+    }
+}

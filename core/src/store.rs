@@ -1,0 +1,313 @@
+//! The last good document of every secret, and what is known of its state: the only home of values besides the
+//! snapshot.
+
+use crate::assemble::Have;
+use crate::plan::{Plan, SecretId, Use};
+use crate::section::{Cause, Revisions, Withheld};
+use crate::tree::KeyPath;
+use secretfig_source::{ErrorKind, Fetched, Revision, Tick};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long what is served, in which case. The defaults are the documented ones.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Freshness {
+    pub(crate) ttl: Duration,
+    pub(crate) max_stale: Duration,
+    pub(crate) revoked_grace: Duration,
+    /// Whether an outage ends in a withheld section.
+    pub(crate) withhold_stale: bool,
+}
+
+impl Default for Freshness {
+    fn default() -> Self {
+        Self {
+            ttl: Duration::from_secs(5 * 60),
+            max_stale: Duration::from_secs(24 * 3600),
+            revoked_grace: Duration::from_secs(5 * 60),
+            withhold_stale: true,
+        }
+    }
+}
+
+/// One secret.
+pub(crate) struct State {
+    pub(crate) have: Have,
+    /// When the fetch that is published began, by the stamp counter.
+    pub(crate) started: u64,
+    /// What was current before, where a use keeps it.
+    pub(crate) previous: Option<Arc<Fetched>>,
+    /// The revisions this process has published, without values; the last is the current one.
+    pub(crate) published: VecDeque<Revision>,
+    /// When the source last answered: a probe or a fetch.
+    pub(crate) seen: Tick,
+    /// When it was got.
+    pub(crate) got: Tick,
+    /// When to look again.
+    pub(crate) due: Tick,
+    pub(crate) trouble: Option<Trouble>,
+    pub(crate) ttl: Duration,
+    pub(crate) keep_previous: bool,
+    /// Whether every use of it is optional.
+    pub(crate) optional: bool,
+}
+
+/// What is wrong with a secret at present.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Trouble {
+    pub(crate) kind: TroubleKind,
+    pub(crate) since: Tick,
+    pub(crate) times: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum TroubleKind {
+    Source(ErrorKind),
+    /// The new revision does not make a whole configuration; the faults, value-free.
+    Refused(String),
+    /// The secrets of its set did not come to rest.
+    Torn,
+}
+
+/// Revisions remembered, to tell a step back from a step ahead.
+const REMEMBERED: usize = 8;
+
+impl State {
+    pub(crate) fn new(
+        plan: &Plan,
+        secret: SecretId,
+        freshness: &Freshness,
+        of_source: Option<Duration>,
+    ) -> Self {
+        let uses: Vec<&Use> = plan.uses.iter().filter(|used| used.secret == secret).collect();
+        let ttl = uses.iter().filter_map(|used| used.wanted.ttl).min();
+        Self {
+            have: Have::Failed,
+            started: 0,
+            previous: None,
+            published: VecDeque::new(),
+            seen: Tick::default(),
+            got: Tick::default(),
+            due: Tick::default(),
+            trouble: None,
+            ttl: ttl.or(of_source).unwrap_or(freshness.ttl).max(Duration::from_secs(1)),
+            keep_previous: uses.iter().any(|used| used.wanted.keep_previous),
+            optional: !uses.is_empty() && uses.iter().all(|used| used.wanted.optional),
+        }
+    }
+
+    pub(crate) fn revision(&self) -> Option<&Revision> {
+        match &self.have {
+            Have::Got(fetched) => Some(&fetched.revision),
+            Have::Absent | Have::Failed => None,
+        }
+    }
+
+    /// Whether publishing this revision would be a step back.
+    pub(crate) fn is_step_back(&self, revision: &Revision) -> bool {
+        self.revision() != Some(revision) && self.published.contains(revision)
+    }
+
+    /// Takes a new document in.
+    pub(crate) fn publish(&mut self, have: Have, started: u64, now: Tick) {
+        if let (true, Have::Got(old)) = (self.keep_previous, &self.have) {
+            self.previous = Some(old.clone());
+        }
+        if let Have::Got(fetched) = &have {
+            self.published.retain(|revision| *revision != fetched.revision);
+            self.published.push_back(fetched.revision.clone());
+            while self.published.len() > REMEMBERED {
+                self.published.pop_front();
+            }
+        }
+        self.have = have;
+        self.started = started;
+        self.seen = now;
+        self.got = now;
+        self.trouble = None;
+    }
+
+    /// Notes that something went wrong.
+    pub(crate) fn trouble(&mut self, kind: TroubleKind, now: Tick) {
+        let same = |old: &TroubleKind| match (old, &kind) {
+            (TroubleKind::Source(a), TroubleKind::Source(b)) => is_taken_away(*a) == is_taken_away(*b),
+            (a, b) => a == b,
+        };
+        match &mut self.trouble {
+            Some(trouble) if same(&trouble.kind) => {
+                trouble.kind = kind;
+                trouble.times = trouble.times.saturating_add(1);
+            }
+            other => *other = Some(Trouble { kind, since: now, times: 1 }),
+        }
+    }
+
+    /// Until when what is held may be used, and why not after that.
+    pub(crate) fn until(&self, freshness: &Freshness) -> Option<(Tick, Cause)> {
+        let lease = match &self.have {
+            Have::Got(fetched) => {
+                fetched.lease.as_ref().map(|lease| (self.got.after(lease.duration), Cause::LeaseEnded))
+            }
+            Have::Absent | Have::Failed => return None,
+        };
+        let stale = freshness.withhold_stale.then(|| (self.seen.after(freshness.max_stale), Cause::Stale));
+        let gone = match &self.trouble {
+            // a deletion counts once it was seen twice
+            Some(Trouble { kind: TroubleKind::Source(kind), since, times: 2.. }) if is_taken_away(*kind) => {
+                Some((since.after(freshness.revoked_grace), Cause::Withdrawn))
+            }
+            _ => None,
+        };
+        [gone, lease, stale].into_iter().flatten().min_by_key(|(until, _)| *until)
+    }
+}
+
+pub(crate) fn is_taken_away(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Absent | ErrorKind::Withdrawn(_))
+}
+
+/// Which secrets fall back, go stale and are withheld together: all that feed one `Live`; sets that share a secret
+/// are one. Each other secret is a set by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sets {
+    of: Vec<usize>,
+}
+
+impl Sets {
+    pub(crate) fn new(plan: &Plan, lives: &[KeyPath]) -> Self {
+        let mut of: Vec<usize> = (0..plan.secrets.len()).collect();
+        for live in lives {
+            let mut feeding = plan.uses_at(live).map(|(_, used)| used.secret.0 as usize);
+            let Some(first) = feeding.next() else { continue };
+            for other in feeding {
+                let (a, b) = (of[first], of[other]);
+                of.iter_mut().filter(|set| **set == b).for_each(|set| *set = a);
+            }
+        }
+        Self { of }
+    }
+
+    pub(crate) fn of(&self, secret: SecretId) -> usize {
+        self.of.get(secret.0 as usize).copied().unwrap_or(secret.0 as usize)
+    }
+
+    pub(crate) fn members(&self, set: usize) -> Vec<SecretId> {
+        let members = self.of.iter().enumerate().filter(|(_, of)| **of == set);
+        members.map(|(n, _)| SecretId(u32::try_from(n).unwrap_or(u32::MAX))).collect()
+    }
+}
+
+/// How a section stands.
+pub(crate) struct Standing {
+    pub(crate) revisions: Revisions,
+    pub(crate) until: Option<Tick>,
+    pub(crate) withheld: Option<Withheld>,
+}
+
+/// The standing of the section at a path; without a path it is that of all secrets.
+pub(crate) fn standing(
+    plan: &Plan,
+    sets: &Sets,
+    states: &[State],
+    freshness: &Freshness,
+    path: Option<&KeyPath>,
+    now: Tick,
+) -> Standing {
+    let secrets: Vec<SecretId> = match path {
+        None => (0..plan.secrets.len()).map(|n| SecretId(u32::try_from(n).unwrap_or(u32::MAX))).collect(),
+        Some(path) => {
+            let mut sets_of: Vec<usize> = plan.uses_at(path).map(|(_, used)| sets.of(used.secret)).collect();
+            sets_of.sort_unstable();
+            sets_of.dedup();
+            sets_of.into_iter().flat_map(|set| sets.members(set)).collect()
+        }
+    };
+    let of = |id: &SecretId| Some((plan.secrets.get(id.0 as usize)?, states.get(id.0 as usize)?));
+    let revisions = secrets
+        .iter()
+        .filter_map(of)
+        .filter_map(|(secret, state)| Some((secret.ask.shared_name(), state.revision()?.clone())));
+    let ends = secrets.iter().filter_map(of).filter_map(|(secret, state)| {
+        let (until, cause) = state.until(freshness)?;
+        Some((until, cause, secret.ask.shared_name()))
+    });
+    let first = ends.min_by_key(|(until, ..)| *until);
+    let withheld = first.as_ref().filter(|(until, ..)| *until <= now);
+    Standing {
+        revisions: revisions.collect(),
+        until: first.as_ref().map(|(until, ..)| *until),
+        withheld: withheld.map(|(_, cause, name)| Withheld::new(*cause, Some(name.clone()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use secretfig_source::{Document, Lease, Withdrawn};
+
+    fn state() -> State {
+        State {
+            have: Have::Got(Arc::new(Fetched::new(Document::from_text("x"), Revision::new("1")))),
+            started: 0,
+            previous: None,
+            published: VecDeque::from([Revision::new("1")]),
+            seen: Tick::from_start(Duration::from_secs(100)),
+            got: Tick::from_start(Duration::from_secs(50)),
+            due: Tick::default(),
+            trouble: None,
+            ttl: Duration::from_secs(300),
+            keep_previous: false,
+            optional: false,
+        }
+    }
+
+    fn tick(seconds: u64) -> Tick {
+        Tick::from_start(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn stale_counts_from_the_last_answer() {
+        let freshness = Freshness::default();
+        assert_eq!(state().until(&freshness), Some((tick(100 + 24 * 3600), Cause::Stale)));
+        let serve = Freshness { withhold_stale: false, ..freshness };
+        assert_eq!(state().until(&serve), None);
+    }
+
+    #[test]
+    fn a_deletion_counts_when_it_was_seen_twice_and_a_denial_never() {
+        let freshness = Freshness::default();
+        let mut state = state();
+        let deleted = TroubleKind::Source(ErrorKind::Withdrawn(Withdrawn::Deleted));
+        state.trouble(deleted.clone(), tick(200));
+        assert_eq!(state.until(&freshness).unwrap().1, Cause::Stale);
+        state.trouble(deleted, tick(300));
+        assert_eq!(state.until(&freshness), Some((tick(500), Cause::Withdrawn)));
+        state.trouble(TroubleKind::Source(ErrorKind::Denied), tick(400));
+        state.trouble(TroubleKind::Source(ErrorKind::Denied), tick(410));
+        assert_eq!(state.until(&freshness).unwrap().1, Cause::Stale);
+    }
+
+    #[test]
+    fn a_lease_ends_what_it_came_with() {
+        let mut state = state();
+        let lease = Lease::new("id", Duration::from_secs(10), true);
+        state.have =
+            Have::Got(Arc::new(Fetched::new(Document::from_text("x"), Revision::new("1")).lease(lease)));
+        assert_eq!(state.until(&Freshness::default()), Some((tick(60), Cause::LeaseEnded)));
+    }
+
+    #[test]
+    fn a_step_back_is_a_revision_published_before() {
+        let mut state = state();
+        let fetched =
+            |id: &str| Have::Got(Arc::new(Fetched::new(Document::from_text("x"), Revision::new(id))));
+        state.publish(fetched("2"), 1, tick(1));
+        assert!(state.is_step_back(&Revision::new("1")));
+        assert!(!state.is_step_back(&Revision::new("2")) && !state.is_step_back(&Revision::new("3")));
+        for n in 3..=9 {
+            state.publish(fetched(&n.to_string()), n, tick(1));
+        }
+        assert!(!state.is_step_back(&Revision::new("1")), "only the last eight are remembered");
+    }
+}
