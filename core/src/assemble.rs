@@ -69,7 +69,8 @@ pub(crate) fn assemble<T: DeserializeOwned>(
     }
     let refused = !faults.is_empty();
     let result = merged(plan, &parsed, false, |root| {
-        let decoded = catch_unwind(AssertUnwindSafe(|| decode::decode::<T>(root, plan.strict)));
+        let decoded =
+            catch_unwind(AssertUnwindSafe(|| decode::decode::<T>(root, plan.strict, &plan.origins)));
         let Ok(decoded) = decoded else {
             return Err((vec![Fault::new(KeyPath::root(), FaultKind::Panicked)], Vec::new()));
         };

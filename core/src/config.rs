@@ -4,7 +4,7 @@ use crate::assemble::{Have, Invalid, Made, Validate, assemble};
 use crate::env::{TextEnv, Variables};
 use crate::explain::Explain;
 use crate::health::{Health, SecretHealth};
-use crate::keeper::{self, Keeper};
+use crate::keeper;
 use crate::layers::{Profile, Verb};
 use crate::plan::SecretId;
 use crate::publish::{Arrival, Published, Publisher};
@@ -429,7 +429,7 @@ impl<T: Send + Sync + 'static> Config<T> {
     /// Outside of a tokio runtime, as every `tokio::spawn` does.
     #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
     #[track_caller]
-    pub fn keep_fresh(&self) -> Keeper {
+    pub fn keep_fresh(&self) -> keeper::Keeper {
         self.0.keeper.keep(self.0.clone(), Location::caller())
     }
 
@@ -640,4 +640,15 @@ pub(crate) fn assembler<T: DeserializeOwned + Send + Sync + 'static>(
     validate: Option<Validate<T>>,
 ) -> crate::publish::Assemble<T> {
     Box::new(move |have, now| assemble(&plan, have, validate.as_ref(), now))
+}
+
+/// Assembles, again and again, what a configuration was made of: merge and decode, and nothing else.
+#[cfg(feature = "testing")]
+pub fn assembling<T: DeserializeOwned + Send + Sync + 'static>(
+    config: &Config<T>,
+) -> impl Fn() -> Option<T> + use<T> {
+    let publisher = config.0.lock();
+    let have: Vec<Have> = publisher.states.iter().map(|state| state.have.clone()).collect();
+    let plan = publisher.plan.clone();
+    move || assemble::<T>(&plan, &have, None, None).ok().map(|made| made.value)
 }

@@ -25,7 +25,11 @@ impl<P: figment::Provider> From<P> for Layer {
             metadata.extend(map.into_iter().map(|(tag, data)| (Some(tag), data)));
         }
         let own = provider.metadata();
-        let data = provider.data().map_err(|e| faults(e, &own, &metadata));
+        let data = provider.data().map_err(|e| {
+            // a whole `Figment` holds its layers' errors, and only figment can tell which is of which layer
+            let resolved = figment::Figment::from(&provider).extract::<serde::de::IgnoredAny>().err();
+            faults(resolved.unwrap_or(e), &own)
+        });
         let profile = provider.profile().map(Profile::from);
         metadata.insert(None, own);
         Layer::figment(Box::new(FigmentLayer { data, metadata }), profile, std::panic::Location::caller())
@@ -114,7 +118,7 @@ impl Reader<'_> {
                 let foreign = figment::Profile::new(profile.as_str());
                 format!("{} {}", metadata.name, metadata.interpolate(&foreign, &keys))
             }
-            _ => format!("{} at {}", metadata.name, self.location),
+            _ => format!("{} at {}", metadata.name, metadata.provide_location.unwrap_or(self.location)),
         };
         let file = metadata.source.as_ref().and_then(|source| source.file_path()).map(Into::into);
         let draft = &mut *self.draft;
@@ -135,9 +139,8 @@ fn number(n: Num) -> Number {
 }
 
 /// figment's errors own the values they are about: of each only kind, key and file are kept.
-fn faults(error: figment::Error, own: &Metadata, metadata: &BTreeMap<Option<Tag>, Metadata>) -> Vec<Fault> {
+fn faults(error: figment::Error, own: &Metadata) -> Vec<Fault> {
     use figment::error::Kind as K;
-    let _ = metadata;
     let one = |e: figment::Error| {
         let kind = match &e.kind {
             K::Message(_) => "it cannot read what it was given",

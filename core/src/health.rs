@@ -1,6 +1,5 @@
 //! How a configuration stands, by section and secret: names and states, never a value.
 
-use crate::keeper::Refresher;
 use serde::Serialize;
 use std::fmt;
 
@@ -67,6 +66,18 @@ impl SecretHealth {
     pub fn is_ok(&self) -> bool {
         self.state == "ok" && self.withheld.is_none()
     }
+}
+
+/// How the refresher stands, for `health()`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refresher {
+    /// `keep_fresh()` was not called, or its Keeper is gone.
+    Absent,
+    /// It runs.
+    Running,
+    /// Its task ended by itself, which it never should.
+    Dead,
 }
 
 impl Refresher {

@@ -1,5 +1,6 @@
 //! The task that keeps a configuration fresh: the only thing this crate ever spawns.
 
+use crate::health::Refresher;
 use crate::refresh::{Erased, Which, round};
 use crate::runtime;
 use futures_util::future::{Either, FutureExt, select, select_all};
@@ -17,18 +18,6 @@ use tokio::sync::Notify;
 #[must_use = "the configuration is kept fresh only as long as the Keeper lives"]
 pub struct Keeper {
     task: Arc<Task>,
-}
-
-/// How the refresher stands, for `health()`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Refresher {
-    /// `keep_fresh()` was not called, or its Keeper is gone.
-    Absent,
-    /// It runs.
-    Running,
-    /// Its task ended by itself, which it never should.
-    Dead,
 }
 
 /// The one task of a configuration, if there is one.

@@ -78,7 +78,7 @@ mod explain;
 mod figment;
 mod file;
 mod health;
-#[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
+#[cfg_attr(all(target_family = "wasm", target_os = "unknown"), path = "keeperless.rs")]
 mod keeper;
 mod layers;
 mod load;
@@ -103,14 +103,21 @@ pub mod testing {
     pub use secretfig_source::testing::*;
 }
 
+#[cfg(feature = "testing")]
+#[doc(hidden)]
+pub mod bench {
+    //! For the benches of this project; no part of the API.
+    pub use crate::config::assembling;
+}
+
 pub use assemble::Invalid;
 pub use config::{Builder, Config, Layer, Snapshot};
 pub use decode::{Key, KeyKind, Schema};
 pub use env::TextEnv;
 pub use explain::{Explain, Explained};
-pub use health::{Health, SecretHealth};
+pub use health::{Health, Refresher, SecretHealth};
 #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
-pub use keeper::{Keeper, Refresher};
+pub use keeper::Keeper;
 pub use layers::Profile;
 pub use refresh::Refreshed;
 pub use report::{Fault, FaultKind, LoadError, Report};

@@ -11,7 +11,7 @@ use crate::publish::Publisher;
 use crate::refresh::Asking;
 use crate::report::{Fault, FaultKind, LoadError, Report};
 use crate::runtime::{self, SystemClock};
-use crate::settings::{self, Settings, SourceSettings};
+use crate::settings::{self, Settings};
 use crate::store::{Sets, State};
 use crate::tree::{Beaten, KeyPath, Merged, Slot, Table, UseId};
 use secretfig_source::{At, ErrorKind, Fetched, Revision, Source, SourceError, Tick};
@@ -518,7 +518,7 @@ fn resolve(
         layers,
         strict,
         broken,
-        origins: std::mem::take(&mut draft.origins),
+        origins: std::mem::take(&mut draft.origins).into(),
         uses: Vec::new(),
         secrets: Vec::new(),
         sources: Vec::new(),
@@ -619,7 +619,7 @@ fn beaten(plan: &Plan, uses: usize) -> BTreeSet<UseId> {
 }
 
 #[cfg(all(feature = "files", not(all(target_family = "wasm", target_os = "unknown"))))]
-pub(crate) fn files(of: &SourceSettings<'_>) -> Result<Arc<dyn Source>, (FaultKind, String)> {
+pub(crate) fn files(of: &settings::SourceSettings<'_>) -> Result<Arc<dyn Source>, (FaultKind, String)> {
     use secretfig_files::{Files, Settings, TrailingNewline};
     let failed = |e: SourceError| (FaultKind::Source(e.kind()), e.what_to_do().to_owned());
     let mut settings = Settings::from_env(of.variables()).map_err(failed)?;

@@ -62,7 +62,7 @@ pub(crate) struct Plan {
     pub(crate) strict: bool,
     /// Whether a whole layer could not be read: what is missing then is not told as well.
     pub(crate) broken: bool,
-    pub(crate) origins: Vec<OriginInfo>,
+    pub(crate) origins: Arc<[OriginInfo]>,
     pub(crate) uses: Vec<Use>,
     pub(crate) secrets: Vec<Secret>,
     pub(crate) sources: Vec<NamedSource>,

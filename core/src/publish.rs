@@ -113,7 +113,10 @@ impl<T> Publisher<T> {
                     state.started = started;
                     state.trouble = None;
                 }
-                Outcome::Got(fetched) => candidates.push((secret, Have::Got(Arc::new(fetched)), started)),
+                Outcome::Got(fetched) => {
+                    state.seen = now; // it answered, whatever comes of it
+                    candidates.push((secret, Have::Got(Arc::new(fetched)), started));
+                }
                 Outcome::Failed(e) => {
                     let was_absent = matches!(state.have, Have::Absent);
                     if was_absent && is_taken_away(e.kind()) {
@@ -129,7 +132,10 @@ impl<T> Publisher<T> {
                         candidates.push((secret, Have::Absent, started));
                     }
                 }
-                Outcome::Torn => state.trouble(TroubleKind::Torn, now),
+                Outcome::Torn => {
+                    state.seen = now;
+                    state.trouble(TroubleKind::Torn, now);
+                }
             }
         }
         let published = self.candidates(candidates, now, cell);
@@ -203,6 +209,10 @@ impl<T> Publisher<T> {
     }
 
     /// The first moment at which some section's view must flip, and the first look that is due.
+    #[cfg_attr(
+        all(target_family = "wasm", target_os = "unknown"),
+        allow(dead_code, reason = "only the Keeper needs it, and there is none on the edge")
+    )]
     pub(crate) fn next_wake(&self, now: Tick) -> Tick {
         let due = self.states.iter().map(|state| state.due);
         let ends =
@@ -269,7 +279,7 @@ fn previous<T, S: DeserializeOwned>(scene: &Scene<'_, T>, path: &KeyPath) -> Opt
     have[only.0 as usize] = Have::Got(before);
     let (parsed, _) = crate::assemble::parse(scene.plan, &have);
     let value = crate::assemble::merged(scene.plan, &parsed, false, |root| {
-        crate::decode::decode_at::<S>(root, path, scene.plan.strict)
+        crate::decode::decode_at::<S>(root, path, scene.plan.strict, &scene.plan.origins)
     })?;
     Some(Arc::new(Inner { path: Some(path.clone()), value }))
 }

@@ -222,12 +222,24 @@ pub(crate) trait Erased: Send + Sync {
     fn publish(&self, arrivals: Vec<Arrival>) -> Published;
     /// Flips what has come to its end.
     fn flip(&self);
+    #[cfg_attr(
+        all(target_family = "wasm", target_os = "unknown"),
+        allow(dead_code, reason = "only the Keeper needs it, and there is none on the edge")
+    )]
     fn next_wake(&self) -> Tick;
     /// Whether a Keeper runs: readers then trust the view.
+    #[cfg_attr(
+        all(target_family = "wasm", target_os = "unknown"),
+        allow(dead_code, reason = "only the Keeper needs it, and there is none on the edge")
+    )]
     fn kept(&self, yes: bool);
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    all(target_family = "wasm", target_os = "unknown"),
+    allow(dead_code, reason = "only the Keeper needs it, and there is none on the edge")
+)]
 pub(crate) enum Which {
     Due,
     Source(usize),

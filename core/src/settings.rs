@@ -243,7 +243,7 @@ impl Plan {
             profile: Profile::DEFAULT,
             strict: false,
             broken: false,
-            origins: Vec::new(),
+            origins: Arc::default(),
             uses: Vec::new(),
             secrets: Vec::new(),
             sources: Vec::new(),

@@ -44,6 +44,7 @@ pub(crate) enum Plain {
     Bool(bool),
     Number(Number),
     /// A number that figment's `Env` made of text, so that its spelling is lost.
+    #[cfg_attr(not(feature = "figment"), allow(dead_code, reason = "only figment's providers guess"))]
     Guessed(Number),
     /// A string of a typed format: it is a string and nothing else.
     Text(Zeroizing<Box<str>>),

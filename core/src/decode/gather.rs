@@ -7,10 +7,12 @@
 use super::error::{Error, What};
 use super::standin::Entry;
 use super::{De, Notes, Walk, has_hole, standin};
+use crate::plan::OriginInfo;
 use crate::tree::{KeyPath, Merged, Slot};
 use serde::de::DeserializeOwned;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What decoding gave.
 pub(crate) struct Decoded<T> {
@@ -21,8 +23,6 @@ pub(crate) struct Decoded<T> {
     pub(crate) lives: Vec<KeyPath>,
     /// Keys that no field took.
     pub(crate) unknown: Vec<KeyPath>,
-    /// The fields of every struct met, for hints.
-    pub(crate) fields: BTreeMap<KeyPath, &'static [&'static str]>,
     /// Places that no stand-in satisfied, and how many keys lie under each unchecked.
     pub(crate) unchecked: Vec<(KeyPath, usize)>,
 }
@@ -43,8 +43,12 @@ const FAULTS: usize = 64;
 /// The most walks: a bound for types that refuse everything.
 const WALKS: usize = 4_000;
 
-pub(crate) fn decode<T: DeserializeOwned>(root: &Slot<'_>, strict: bool) -> Decoded<T> {
-    let mut walk = Walk { strict, ..Walk::default() };
+pub(crate) fn decode<T: DeserializeOwned>(
+    root: &Slot<'_>,
+    strict: bool,
+    origins: &Arc<[OriginInfo]>,
+) -> Decoded<T> {
+    let mut walk = Walk { strict, origins: origins.clone(), ..Walk::default() };
     if let Ok(value) = T::deserialize(De::root(root, &walk)) {
         if walk.used_standin.get() == 0 && walk.notes.borrow().invalid.is_empty() {
             let notes = walk.notes.into_inner();
@@ -53,7 +57,6 @@ pub(crate) fn decode<T: DeserializeOwned>(root: &Slot<'_>, strict: bool) -> Deco
                 faults: Vec::new(),
                 lives: notes.lives,
                 unknown: notes.unknown,
-                fields: notes.fields,
                 unchecked: Vec::new(),
             };
         }
@@ -66,20 +69,18 @@ pub(crate) fn decode<T: DeserializeOwned>(root: &Slot<'_>, strict: bool) -> Deco
     let invalid = notes.invalid.into_iter();
     faults.extend(invalid.map(|(path, reason)| Found::new(path, What::Invalid(reason))));
     faults.sort_by(|a, b| by_field(&notes.fields, &a.path, &b.path));
-    Decoded {
-        value: None,
-        faults,
-        lives: notes.lives,
-        unknown: notes.unknown,
-        fields: notes.fields,
-        unchecked: gather.unchecked,
-    }
+    Decoded { value: None, faults, lives: notes.lives, unknown: notes.unknown, unchecked: gather.unchecked }
 }
 
 /// Decodes the part at a path alone; `None` where that does not succeed.
-pub(crate) fn decode_at<S: DeserializeOwned>(root: &Slot<'_>, path: &KeyPath, strict: bool) -> Option<S> {
+pub(crate) fn decode_at<S: DeserializeOwned>(
+    root: &Slot<'_>,
+    path: &KeyPath,
+    strict: bool,
+    origins: &Arc<[OriginInfo]>,
+) -> Option<S> {
     let slot = root.at(path)?;
-    let walk = Walk { strict, ..Walk::default() };
+    let walk = Walk { strict, origins: origins.clone(), ..Walk::default() };
     let value = S::deserialize(De::root(slot, &walk)).ok()?;
     (walk.used_standin.get() == 0 && walk.notes.borrow().invalid.is_empty()).then_some(value)
 }

@@ -22,13 +22,16 @@ pub(crate) use gather::{Found, decode, decode_at};
 pub(crate) use schema::key_paths;
 pub use schema::{Key, KeyKind, Schema};
 
+use crate::plan::OriginInfo;
 use crate::tree::{Hole, KeyPath, LeafText, Merged, Number, Plain, Slot};
 use access::{Elements, Entries, Pieces, Variant};
 use error::Error;
 use serde::de::{self, Visitor, value::BorrowedStrDeserializer};
 use standin::StandIn;
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The newtype names by which our own types ask for more than serde offers. Any other deserializer sees a
 /// plain newtype.
@@ -48,6 +51,8 @@ pub(crate) struct Walk {
     pub(crate) used_standin: std::cell::Cell<usize>,
     /// Whether plain leaves may satisfy `Strict<T>`.
     pub(crate) strict: bool,
+    /// Where values come from: for paths that are relative to their file.
+    pub(crate) origins: Arc<[OriginInfo]>,
     pub(crate) notes: RefCell<Notes>,
     /// Whether to note the schema and every stand-in asked for (not on the first, clean walk).
     pub(crate) thorough: bool,
@@ -130,6 +135,12 @@ impl<'de, 'w> De<'de, 'w> {
         }
     }
 
+    /// The file a value stands in. A secret stands in none: the file that names it says nothing of its paths.
+    fn file_of(&self, slot: &Slot<'_>) -> Option<Cow<'static, str>> {
+        let info = self.walk.origins.get(slot.origin.layer.0 as usize).filter(|_| !slot.is_secret())?;
+        Some(Cow::Owned(info.file.as_ref()?.to_string_lossy().into_owned()))
+    }
+
     fn standin(&self) -> Option<StandIn> {
         match self.at {
             At::StandIn(standin) => Some(standin),
@@ -173,9 +184,10 @@ impl<'de, 'w> De<'de, 'w> {
 }
 
 /// figment's device for a path that is relative to the file it stands in.
-fn figment_path<'de, V: Visitor<'de>>(text: &'de str, visitor: V) -> Res<V::Value> {
-    let fields = [("___figment_relative_path", text)];
-    visitor.visit_map(de::value::MapDeserializer::new(fields.into_iter()))
+fn figment_path<'de, V: Visitor<'de>>(text: &'de str, file: Option<Cow<'de, str>>, v: V) -> Res<V::Value> {
+    let file = file.map(|file| ("___figment_relative_metadata_path", file));
+    let fields = file.into_iter().chain([("___figment_relative_path", Cow::Borrowed(text))]);
+    v.visit_map(de::value::MapDeserializer::new(fields))
 }
 
 fn number<'de, V: Visitor<'de>>(number: Number, visitor: V) -> Res<V::Value> {
@@ -483,7 +495,7 @@ impl<'de> de::Deserializer<'de> for De<'de, '_> {
                 self.here(result)
             }
             (FIGMENT_PATH, Some(LeafText::Parsed(text) | LeafText::Strict(text))) => {
-                let result = figment_path(text, visitor);
+                let result = figment_path(text, self.file_of(slot), visitor);
                 self.here(result)
             }
             _ => self.deserialize_map(visitor),

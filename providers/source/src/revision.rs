@@ -1,7 +1,6 @@
 //! Which revision of a secret: compared for equality, printed for people.
 
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use hmac_sha256::HMAC;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -76,16 +75,12 @@ impl Fingerprints {
     /// The revision of these bytes for the secret of that name. Parts are kept apart: `["ab", "c"]`
     /// and `["a", "bc"]` differ.
     pub fn revision<'a>(&self, name: &str, parts: impl IntoIterator<Item = &'a [u8]>) -> Revision {
-        // INVARIANT: HMAC takes a key of any length, so this cannot fail; an empty print would only
-        // make contents look equal, never show them.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.key.as_slice()) else {
-            return Revision::new("#0");
-        };
+        let mut mac = HMAC::new(self.key.as_slice());
         for part in parts {
-            mac.update(&(part.len() as u64).to_le_bytes());
+            mac.update((part.len() as u64).to_le_bytes());
             mac.update(part);
         }
-        let print: [u8; 32] = mac.finalize().into_bytes().into();
+        let print = mac.finalize();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let seen = seen.entry(name.into()).or_default();
         let number = match seen.prints.iter().find(|(_, p)| *p == print) {

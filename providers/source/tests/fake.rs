@@ -133,8 +133,8 @@ impl Broken {
                 Ok(fetched)
             }
             (Breaks::DigestInRevision, Ok(mut fetched)) => {
-                use sha2::{Digest, Sha256};
-                let digest = Sha256::digest(text(&fetched));
+                use hmac_sha256::Hash;
+                let digest = Hash::hash(text(&fetched).as_bytes());
                 let hex: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
                 fetched.revision = Revision::new(hex);
                 Ok(fetched)
