@@ -103,7 +103,8 @@ pub(crate) struct View<S> {
     pub(crate) live: Arc<Inner<S>>,
     pub(crate) revisions: Revisions,
     pub(crate) withheld: Option<Withheld>,
-    pub(crate) until: Option<Tick>,
+    /// When it ends, and what is said of it from then on.
+    pub(crate) until: Option<(Tick, Withheld)>,
     pub(crate) previous: Option<Arc<Inner<S>>>,
 }
 
@@ -148,8 +149,8 @@ impl<S, K> Section<S, K> {
     /// No one flips the view: compares its end with the clock.
     #[cold]
     fn in_time(&self, view: &View<S>) -> Result<(), Withheld> {
-        match view.until {
-            Some(until) if self.0.clock.tick() >= until => Err(Withheld::new(Cause::Stale, None)),
+        match &view.until {
+            Some((until, withheld)) if self.0.clock.tick() >= *until => Err(withheld.clone()),
             _ => Ok(()),
         }
     }

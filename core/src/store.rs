@@ -201,7 +201,8 @@ impl Sets {
 /// How a section stands.
 pub(crate) struct Standing {
     pub(crate) revisions: Revisions,
-    pub(crate) until: Option<Tick>,
+    /// When it ends, and what is said of it from then on.
+    pub(crate) until: Option<(Tick, Withheld)>,
     pub(crate) withheld: Option<Withheld>,
 }
 
@@ -233,12 +234,9 @@ pub(crate) fn standing(
         Some((until, cause, secret.ask.shared_name()))
     });
     let first = ends.min_by_key(|(until, ..)| *until);
-    let withheld = first.as_ref().filter(|(until, ..)| *until <= now);
-    Standing {
-        revisions: revisions.collect(),
-        until: first.as_ref().map(|(until, ..)| *until),
-        withheld: withheld.map(|(_, cause, name)| Withheld::new(*cause, Some(name.clone()))),
-    }
+    let until = first.map(|(until, cause, name)| (until, Withheld::new(cause, Some(name))));
+    let withheld = until.as_ref().filter(|(until, _)| *until <= now).map(|(_, withheld)| withheld.clone());
+    Standing { revisions: revisions.collect(), until, withheld }
 }
 
 #[cfg(test)]
