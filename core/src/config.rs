@@ -318,7 +318,7 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Config<T> {
     /// | variable | what it says | default |
     /// | --- | --- | --- |
     /// | `APP_PROFILE`, else `APP_ENV` | the profile | `default` |
-    /// | `APP_CONFIG_DIR` | the folder of `config.toml` | the working folder |
+    /// | `APP_CONFIG_DIR` | the folder of these files; a file may be missing, a named folder may not | the working folder |
     /// | `APP_*` | values, `__` nests | |
     /// | `SECRETFIG_ENV_PREFIX` | another prefix than `APP_` | `APP_` |
     /// | `SECRET_PROVIDER` | the source of `[secrets]` | `files` in relaxed profiles, else a fault |
@@ -376,7 +376,7 @@ impl<T: Send + Sync + 'static> Config<T> {
         Snapshot(self.0.now.load_full())
     }
 
-    /// The handle to one `Live` part.
+    /// The handle to one `Live` part. Make it once, at start-up, and clone it: each call registers a new one.
     ///
     /// ```
     /// # use secretfig::{Config, Live};

@@ -132,3 +132,10 @@ pub use values::{SecretBytes, Strict};
 
 /// The contract that sources implement.
 pub use secretfig_source as source;
+
+/// The code in the README and in the guides compiles.
+#[cfg(all(doctest, feature = "figment", feature = "models", feature = "files", feature = "testing"))]
+mod documents {
+    #[doc = include_str!("../../README.md")]
+    struct Readme;
+}

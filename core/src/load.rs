@@ -291,7 +291,7 @@ fn plan<T: DeserializeOwned>(builder: Builder<T>, draft: &mut Draft) -> Plan {
     let is_key = |path: &KeyPath| keys.get_or_init(decode::key_paths::<T>).contains(path);
     let mut place_of_entries = None;
     if standard {
-        let own = standard_steps(&variables, &steps);
+        let own = standard_steps(&variables, &steps, draft);
         place_of_entries = Some(own.len() - 1);
         steps.splice(0..0, own);
     }
@@ -348,7 +348,11 @@ impl Layer {
 }
 
 /// `config.toml`, `config.<profile>.toml`, and `APP_*`, lowest first.
-fn standard_steps<'s>(variables: &Variables, steps: impl IntoIterator<Item = &'s Step>) -> Vec<Step> {
+fn standard_steps<'s>(
+    variables: &Variables,
+    steps: impl IntoIterator<Item = &'s Step>,
+    draft: &mut Draft,
+) -> Vec<Step> {
     let prefix = variables.setting("SECRETFIG_ENV_PREFIX").unwrap_or_else(|| "APP_".to_owned());
     let reserved = ["PROFILE", "ENV", "CONFIG_DIR"].map(|name| format!("{prefix}{name}"));
     let [profile, env, folder] = &reserved;
@@ -358,8 +362,14 @@ fn standard_steps<'s>(variables: &Variables, steps: impl IntoIterator<Item = &'s
         Step::Layer(..) => None,
     });
     let profile = chosen.last().or_else(|| from_env.clone()).unwrap_or(Profile::DEFAULT);
-    let named = variables.setting(folder);
-    let folder = named.map(PathBuf::from).unwrap_or_default();
+    // files may be missing, a folder that someone named may not
+    let named = variables.setting(folder).map(PathBuf::from);
+    if let Some(Err(e)) = named.as_ref().map(std::fs::read_dir) {
+        let fault = Fault::new(KeyPath::root(), FaultKind::Unreadable(e.kind()))
+            .layer(format!("variable `{folder}`"));
+        draft.faults.push(fault.hint("name the folder that holds `config.toml`, or unset the variable"));
+    }
+    let folder = named.unwrap_or_default();
     let file = |name: String| {
         let layer = Layer(LayerKind::File(TomlFile { path: folder.join(name), optional: true }));
         Step::Layer(Verb::Merge, layer)

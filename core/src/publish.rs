@@ -70,6 +70,8 @@ pub(crate) struct Publisher<T> {
     pub(crate) sets: Sets,
     pub(crate) made: Arc<Made<T>>,
     sections: Vec<Refresher<T>>,
+    /// How many sections there may be before those whose handles are gone are looked for.
+    room: usize,
 }
 
 impl<T> Publisher<T> {
@@ -81,7 +83,7 @@ impl<T> Publisher<T> {
         made: Arc<Made<T>>,
     ) -> Self {
         let sets = Sets::new(&plan, &made.lives);
-        Self { plan, freshness, assemble, states, sets, made, sections: Vec::new() }
+        Self { plan, freshness, assemble, states, sets, made, sections: Vec::new(), room: 64 }
     }
 
     fn scene(&self, now: Tick) -> Scene<'_, T> {
@@ -232,6 +234,11 @@ impl<T: Send + Sync + 'static> Publisher<T> {
         let (kept, clock) = parts;
         let (sender, changed) = watch::channel(0_u64);
         let now = clock.tick();
+        if self.sections.len() >= self.room {
+            // someone makes a handle per request: let it cost no more than it must
+            self.bring_up_to_date(now);
+            self.room = self.sections.len() * 2 + 64;
+        }
         let view = self::view(&self.scene(now), &at, fixed_path.as_ref(), None)?;
         let cell = Arc::new(Cell { view: ArcSwap::from_pointee(view), kept, clock, changed });
         let weak = Arc::downgrade(&cell);

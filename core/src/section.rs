@@ -161,12 +161,9 @@ impl<S, K> Section<S, K> {
     }
 
     /// The revision before the current one, where the `[secrets]` entry says `keep_previous`: what was signed with
-    /// it must still verify.
+    /// it must still verify. Who holds a current one asks it: [`Held::previous`].
     pub fn previous(&self) -> Option<Held<S, K>> {
-        let view = self.0.view.load_full();
-        let live = view.previous.clone()?;
-        let view = View { live, revisions: Arc::from([]), withheld: None, until: None, previous: None };
-        Some(Held(Arc::new(view), PhantomData))
+        self.latest().previous()
     }
 
     /// The revisions as they come. Latest wins: a slow reader misses those in between, and never blocks anyone.
@@ -195,6 +192,14 @@ impl<S, K> Held<S, K> {
     /// The revisions of the secrets it was made of, by secret name; empty where there are none.
     pub fn revisions(&self) -> &[(Arc<str>, Revision)] {
         &self.0.revisions
+    }
+
+    /// The revision before this one, where the `[secrets]` entry says `keep_previous`. It is of the same moment: a
+    /// rotation between two questions to the section cannot hide a revision.
+    pub fn previous(&self) -> Option<Held<S, K>> {
+        let live = self.0.previous.clone()?;
+        let view = View { live, revisions: Arc::from([]), withheld: None, until: None, previous: None };
+        Some(Held(Arc::new(view), PhantomData))
     }
 }
 

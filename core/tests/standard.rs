@@ -271,6 +271,14 @@ async fn a_broken_file_is_one_fault_and_no_missing_keys() {
 }
 
 #[tokio::test]
+async fn a_named_folder_that_is_not_there_is_a_fault() {
+    let folder = usual().var("APP_CONFIG_DIR", "/nowhere/at/all");
+    let (_, kind, said) = only_fault(folder.builder::<App>().load().await);
+    assert_eq!(kind, FaultKind::Unreadable(std::io::ErrorKind::NotFound));
+    assert!(said.contains("`APP_CONFIG_DIR`"), "{said}");
+}
+
+#[tokio::test]
 async fn an_absent_secret_is_one_fault_with_its_name_and_no_missing_keys() {
     let folder = Folder::new().write("config.toml", "[secrets]\ndatabase = 'myapp/db'\n");
     let (key, kind, said) = only_fault(folder.builder::<App>().load().await);
