@@ -326,7 +326,7 @@ pub(crate) fn remarks(plan: &Plan, parsed: &[Parsed]) -> Vec<String> {
         }
         match &slot.node {
             Merged::Table(table, _) => {
-                table.iter().for_each(|(key, slot)| walk(plan, slot, &path.child(key), into))
+                table.iter().for_each(|(key, slot)| walk(plan, slot, &path.child(key), into));
             }
             Merged::List(items) => {
                 items

@@ -1,283 +1,29 @@
-//! `Config`: the builder, `load()`, and the handle that everything else hangs on.
+//! `Config`: the handle that everything else hangs on.
 
-use crate::assemble::{Have, Invalid, Made, Validate, assemble};
-use crate::env::{TextEnv, Variables};
+use crate::assemble::{Have, Made, Validate, assemble};
+use crate::builder::Builder;
 use crate::explain::Explain;
-use crate::health::{Health, SecretHealth};
+use crate::health::Health;
 use crate::keeper;
-use crate::layers::{Profile, Verb};
 use crate::plan::SecretId;
 use crate::publish::{Arrival, Published, Publisher};
 use crate::refresh::{Asking, Erased, Look, Refreshed, Which, round};
 use crate::report::LoadError;
 use crate::runtime::{self, SystemClock};
-use crate::secrets::SecretLayer;
 use crate::section::{Live, Section};
-use crate::settings::{self, Factory};
-use crate::store::{Freshness, State, TroubleKind};
+use crate::store::{Freshness, State};
 use crate::tree::KeyPath;
 use arc_swap::ArcSwap;
-use secretfig_source::{Clock, Source, Tick};
+use secretfig_source::Tick;
 use serde::de::DeserializeOwned;
-use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
+#[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-
-/// One contribution to a configuration, in precedence order: any figment provider (or a whole `Figment`), a
-/// [`TextEnv`], or a [`SecretLayer`]. Made by `into()`, as the verbs of [`Builder`] do.
-pub struct Layer(pub(crate) LayerKind);
-
-pub(crate) enum LayerKind {
-    Env(TextEnv),
-    Secrets(SecretLayer, &'static Location<'static>),
-    File(crate::file::TomlFile),
-    #[cfg(feature = "figment")]
-    Figment(Box<crate::figment::FigmentLayer>, Option<Profile>, &'static Location<'static>),
-}
-
-impl Layer {
-    #[cfg(feature = "figment")]
-    pub(crate) fn figment(
-        layer: Box<crate::figment::FigmentLayer>,
-        profile: Option<Profile>,
-        place: &'static Location<'static>,
-    ) -> Self {
-        Self(LayerKind::Figment(layer, profile, place))
-    }
-}
-
-impl From<TextEnv> for Layer {
-    fn from(env: TextEnv) -> Self {
-        Self(LayerKind::Env(env))
-    }
-}
-
-impl From<SecretLayer> for Layer {
-    #[track_caller]
-    fn from(secrets: SecretLayer) -> Self {
-        Self(LayerKind::Secrets(secrets, Location::caller()))
-    }
-}
-
-impl fmt::Debug for Layer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match &self.0 {
-            LayerKind::Env(_) => "Layer(environment)",
-            LayerKind::Secrets(..) => "Layer(secrets)",
-            LayerKind::File(_) => "Layer(file)",
-            #[cfg(feature = "figment")]
-            LayerKind::Figment(..) => "Layer(figment)",
-        })
-    }
-}
-
-/// Builds a configuration from layers, with figment's own verbs. Later layers stand above earlier ones.
-///
-/// | verb | who wins | lists |
-/// | --- | --- | --- |
-/// | [`merge`](Builder::merge) | the new layer | replaced |
-/// | [`join`](Builder::join) | what is there | kept |
-/// | [`admerge`](Builder::admerge) | the new layer | concatenated |
-/// | [`adjoin`](Builder::adjoin) | what is there | concatenated |
-pub struct Builder<T> {
-    pub(crate) steps: Vec<Step>,
-    pub(crate) standard: bool,
-    pub(crate) variables: Variables,
-    pub(crate) relaxed: Vec<Profile>,
-    pub(crate) sources: Vec<Arc<dyn Source>>,
-    pub(crate) factories: BTreeMap<String, Factory>,
-    pub(crate) validate: Option<Validate<T>>,
-    pub(crate) freshness: Freshness,
-    pub(crate) attempt: Duration,
-    pub(crate) deadline: Duration,
-    pub(crate) clock: Option<Arc<dyn Clock>>,
-}
-
-pub(crate) enum Step {
-    Layer(Verb, Layer),
-    Select(Profile),
-}
-
-/// Profiles in which a plain layer may beat a secret, so that one can work without a manager.
-const RELAXED: [&str; 6] = ["default", "debug", "dev", "development", "local", "test"];
-
-impl<T> Builder<T> {
-    fn new(standard: bool) -> Self {
-        Self {
-            steps: Vec::new(),
-            standard,
-            variables: Variables::Process,
-            relaxed: RELAXED.map(Profile::from).to_vec(),
-            sources: Vec::new(),
-            factories: BTreeMap::new(),
-            validate: None,
-            freshness: Freshness::default(),
-            attempt: Duration::from_secs(3),
-            deadline: Duration::from_secs(15),
-            clock: None,
-        }
-    }
-
-    fn step(mut self, verb: Verb, layer: Layer) -> Self {
-        self.steps.push(Step::Layer(verb, layer));
-        self
-    }
-
-    /// Puts a layer on top: where keys meet, it wins.
-    #[must_use]
-    #[track_caller]
-    pub fn merge(self, layer: impl Into<Layer>) -> Self {
-        self.step(Verb::Merge, layer.into())
-    }
-
-    /// Puts a layer below: where keys meet, what is there wins.
-    #[must_use]
-    #[track_caller]
-    pub fn join(self, layer: impl Into<Layer>) -> Self {
-        self.step(Verb::Join, layer.into())
-    }
-
-    /// As [`join`](Builder::join), and lists are concatenated.
-    #[must_use]
-    #[track_caller]
-    pub fn adjoin(self, layer: impl Into<Layer>) -> Self {
-        self.step(Verb::Adjoin, layer.into())
-    }
-
-    /// As [`merge`](Builder::merge), and lists are concatenated.
-    #[must_use]
-    #[track_caller]
-    pub fn admerge(self, layer: impl Into<Layer>) -> Self {
-        self.step(Verb::Admerge, layer.into())
-    }
-
-    /// Selects the profile; a later `select`, or a figment provider that sets one, changes it again.
-    #[must_use]
-    pub fn select(mut self, profile: impl Into<Profile>) -> Self {
-        self.steps.push(Step::Select(profile.into()));
-        self
-    }
-
-    /// Stands in for the process environment, which is one for all tests that run side by side.
-    #[must_use]
-    pub fn env<N: Into<String>, V: Into<OsString>>(
-        mut self,
-        variables: impl IntoIterator<Item = (N, V)>,
-    ) -> Self {
-        let given = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
-        self.variables = Variables::Given(given.collect());
-        self
-    }
-
-    /// The profiles that are relaxed: a plain layer may beat a secret there. Default: `default`, `debug`, `dev`,
-    /// `development`, `local`, `test`; every other is strict.
-    #[must_use]
-    pub fn relaxed_profiles<P: Into<Profile>>(mut self, profiles: impl IntoIterator<Item = P>) -> Self {
-        self.relaxed = profiles.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// A source for references of its scheme.
-    #[must_use]
-    pub fn source(mut self, source: impl Source + 'static) -> Self {
-        self.sources.push(Arc::new(source));
-        self
-    }
-
-    /// Makes `SECRET_PROVIDER=name`, `[source.name]` and references `name://…` work for a third party's source. The
-    /// factory is called at most once, when something needs the source.
-    #[must_use]
-    pub fn register<F>(mut self, name: &str, factory: F) -> Self
-    where
-        F: Fn(&settings::SourceSettings<'_>) -> Result<Arc<dyn Source>, secretfig_source::SourceError>
-            + Send
-            + Sync
-            + 'static,
-    {
-        self.factories.insert(name.to_lowercase(), Arc::new(factory));
-        self
-    }
-
-    /// Checks across sections, on a configuration in which nothing else is wrong; also before each publication.
-    #[must_use]
-    pub fn validate(mut self, check: impl Fn(&T) -> Result<(), Invalid> + Send + Sync + 'static) -> Self {
-        self.validate = Some(Arc::new(check));
-        self
-    }
-
-    /// How long a fetched value counts as fresh where neither its entry nor its source says. Default 5 minutes.
-    #[must_use]
-    pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.freshness.ttl = ttl;
-        self
-    }
-
-    /// How long a value is served while its source does not answer. Default 24 hours.
-    #[must_use]
-    pub fn max_stale(mut self, limit: Duration) -> Self {
-        self.freshness.max_stale = limit;
-        self
-    }
-
-    /// Serves stale values without end.
-    #[must_use]
-    pub fn serve_stale(mut self) -> Self {
-        self.freshness.withhold_stale = false;
-        self
-    }
-
-    /// How long a value is served after its secret was taken away. Default 5 minutes.
-    #[must_use]
-    pub fn revoked_grace(mut self, grace: Duration) -> Self {
-        self.freshness.revoked_grace = grace;
-        self
-    }
-
-    /// How long one call to a source may take. Default 3 s.
-    #[must_use]
-    pub fn attempt_timeout(mut self, limit: Duration) -> Self {
-        self.attempt = limit;
-        self
-    }
-
-    /// How long the whole start-up may take. Default 15 s.
-    #[must_use]
-    pub fn deadline(mut self, limit: Duration) -> Self {
-        self.deadline = limit;
-        self
-    }
-
-    /// Where time comes from. Default: [`SystemClock`].
-    #[must_use]
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = Some(clock);
-        self
-    }
-}
-
-impl<T: DeserializeOwned + Send + Sync + 'static> Builder<T> {
-    /// Reads all layers, fetches all secrets in one wave, and gives a complete, validated configuration.
-    ///
-    /// Spawns nothing. `T` is decoded even where secrets are missing, so that one report has every fault.
-    ///
-    /// # Errors
-    /// [`LoadError`]: every fault of every layer and source.
-    pub async fn load(self) -> Result<Config<T>, LoadError> {
-        crate::load::load(self).await
-    }
-}
-
-impl<T> fmt::Debug for Builder<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("layers", &self.steps.len()).finish_non_exhaustive()
-    }
-}
 
 /// A loaded configuration. Cheap to clone; all clones are one.
 pub struct Config<T>(Arc<Shared<T>>);
@@ -552,63 +298,6 @@ impl<T: Send + Sync + 'static> Erased for Shared<T> {
 
     fn kept(&self, yes: bool) {
         self.kept.store(yes, Ordering::Relaxed);
-    }
-}
-
-impl<T> Publisher<T> {
-    fn health(&self, now: Tick, refresher: &'static str) -> Health {
-        let live = |path: &KeyPath| self.made.lives.iter().any(|live| live.meets(path) && !path.is_root());
-        let secrets = self.plan.secrets.iter().zip(&self.states).enumerate().map(|(n, (secret, state))| {
-            let uses = self.plan.uses.iter().filter(|used| used.secret.0 as usize == n);
-            let uses: Vec<_> = uses.collect();
-            let outside = !uses.iter().any(|used| live(&used.path));
-            let ended = state.until(&self.freshness).filter(|(until, _)| *until <= now && !outside);
-            let withheld = ended.map(|(_, cause)| crate::section::Withheld::new(cause, None).to_string());
-            let state_words = match &state.trouble {
-                None => "ok".to_owned(),
-                Some(trouble) => match &trouble.kind {
-                    TroubleKind::Source(kind) => kind.as_str().to_owned(),
-                    TroubleKind::Refused(why) => format!("refused ({why})"),
-                    TroubleKind::Torn => "torn".to_owned(),
-                },
-            };
-            SecretHealth {
-                source: self
-                    .plan
-                    .sources
-                    .get(secret.source)
-                    .map(|named| named.name.clone())
-                    .unwrap_or_default(),
-                secret: secret.ask.to_string(),
-                revision: state.revision().map(ToString::to_string),
-                keys: uses.iter().map(|used| used.path.to_string()).collect(),
-                outside,
-                state: state_words,
-                since_seconds: state.trouble.as_ref().map(|trouble| now.since(trouble.since).as_secs()),
-                withheld,
-                seen_seconds: now.since(state.seen).as_secs(),
-            }
-        });
-        let secrets: Vec<SecretHealth> = secrets.collect();
-        let mut notes = Vec::new();
-        let outside: Vec<&str> = secrets.iter().filter(|s| s.outside).map(|s| s.secret.as_str()).collect();
-        if !outside.is_empty() {
-            notes.push(format!("outside of any `Live` part, so never withheld: {}", outside.join(", ")));
-        }
-        let (parsed, _) = {
-            let have: Vec<Have> = self.states.iter().map(|state| state.have.clone()).collect();
-            crate::assemble::parse(&self.plan, &have)
-        };
-        notes.extend(
-            crate::assemble::remarks(&self.plan, &parsed).into_iter().filter(|r| r.contains("overridden")),
-        );
-        Health {
-            ready: secrets.iter().all(|secret| secret.withheld.is_none()),
-            degraded: secrets.iter().any(|secret| !secret.is_ok()) || refresher == "dead",
-            refresher,
-            secrets,
-            notes,
-        }
     }
 }
 

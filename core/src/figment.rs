@@ -1,7 +1,7 @@
 //! The doors to figment: any of its providers, or a whole `Figment`, comes in as a layer; chosen values go out as
 //! a `Figment`.
 
-use crate::config::Layer;
+use crate::builder::Layer;
 use crate::layers::Profile;
 use crate::plan::{Draft, OriginInfo, wiped};
 use crate::report::{Fault, FaultKind};

@@ -1,5 +1,10 @@
 //! How a configuration stands, by section and secret: names and states, never a value.
 
+use crate::assemble::Have;
+use crate::publish::Publisher;
+use crate::store::TroubleKind;
+use crate::tree::KeyPath;
+use secretfig_source::Tick;
 use serde::Serialize;
 use std::fmt;
 
@@ -115,5 +120,62 @@ impl fmt::Display for Health {
             write!(f, "\nnote: {}", crate::tree::Clean(note))?;
         }
         Ok(())
+    }
+}
+
+impl<T> Publisher<T> {
+    pub(crate) fn health(&self, now: Tick, refresher: &'static str) -> Health {
+        let live = |path: &KeyPath| self.made.lives.iter().any(|live| live.meets(path) && !path.is_root());
+        let secrets = self.plan.secrets.iter().zip(&self.states).enumerate().map(|(n, (secret, state))| {
+            let uses = self.plan.uses.iter().filter(|used| used.secret.0 as usize == n);
+            let uses: Vec<_> = uses.collect();
+            let outside = !uses.iter().any(|used| live(&used.path));
+            let ended = state.until(&self.freshness).filter(|(until, _)| *until <= now && !outside);
+            let withheld = ended.map(|(_, cause)| crate::section::Withheld::new(cause, None).to_string());
+            let state_words = match &state.trouble {
+                None => "ok".to_owned(),
+                Some(trouble) => match &trouble.kind {
+                    TroubleKind::Source(kind) => kind.as_str().to_owned(),
+                    TroubleKind::Refused(why) => format!("refused ({why})"),
+                    TroubleKind::Torn => "torn".to_owned(),
+                },
+            };
+            SecretHealth {
+                source: self
+                    .plan
+                    .sources
+                    .get(secret.source)
+                    .map(|named| named.name.clone())
+                    .unwrap_or_default(),
+                secret: secret.ask.to_string(),
+                revision: state.revision().map(ToString::to_string),
+                keys: uses.iter().map(|used| used.path.to_string()).collect(),
+                outside,
+                state: state_words,
+                since_seconds: state.trouble.as_ref().map(|trouble| now.since(trouble.since).as_secs()),
+                withheld,
+                seen_seconds: now.since(state.seen).as_secs(),
+            }
+        });
+        let secrets: Vec<SecretHealth> = secrets.collect();
+        let mut notes = Vec::new();
+        let outside: Vec<&str> = secrets.iter().filter(|s| s.outside).map(|s| s.secret.as_str()).collect();
+        if !outside.is_empty() {
+            notes.push(format!("outside of any `Live` part, so never withheld: {}", outside.join(", ")));
+        }
+        let (parsed, _) = {
+            let have: Vec<Have> = self.states.iter().map(|state| state.have.clone()).collect();
+            crate::assemble::parse(&self.plan, &have)
+        };
+        notes.extend(
+            crate::assemble::remarks(&self.plan, &parsed).into_iter().filter(|r| r.contains("overridden")),
+        );
+        Health {
+            ready: secrets.iter().all(|secret| secret.withheld.is_none()),
+            degraded: secrets.iter().any(|secret| !secret.is_ok()) || refresher == "dead",
+            refresher,
+            secrets,
+            notes,
+        }
     }
 }

@@ -5,7 +5,7 @@
 //! 1. [`secrets`](SecretLayer) and [`settings`](Config::standard): which secrets are wanted, and where they go.
 //! 2. [`env`](TextEnv), `file`, `figment`: plain layers, read once and frozen.
 //! 3. `reference`: strings in plain layers that name secrets.
-//! 4. `load`: freezes the layers, asks every source in one wave, tells every fault at once.
+//! 4. [`Builder`], `freeze`, `load`: freezes the layers, asks every source in one wave, tells every fault at once.
 //! 5. `layers`: figment's merging rules over a tree that borrows. `tree`: that tree.
 //! 6. `decode`: from the tree to the application's own type, gathering every fault.
 //! 7. `assemble`: the heart, pure: layers and documents in, a value or a [`Report`] out. [`Explain`]: where each
@@ -68,6 +68,7 @@
 
 mod assemble;
 mod audit;
+mod builder;
 #[cfg(feature = "models")]
 mod checked;
 mod config;
@@ -77,6 +78,7 @@ mod explain;
 #[cfg(feature = "figment")]
 mod figment;
 mod file;
+mod freeze;
 mod health;
 #[cfg_attr(all(target_family = "wasm", target_os = "unknown"), path = "keeperless.rs")]
 mod keeper;
@@ -111,7 +113,8 @@ pub mod bench {
 }
 
 pub use assemble::Invalid;
-pub use config::{Builder, Config, Layer, Snapshot};
+pub use builder::{Builder, Layer};
+pub use config::{Config, Snapshot};
 pub use decode::{Key, KeyKind, Schema};
 pub use env::TextEnv;
 pub use explain::{Explain, Explained};

@@ -187,10 +187,10 @@ impl<T> Publisher<T> {
                     continue;
                 }
                 let state = &mut self.states[id.0 as usize];
-                if let Have::Got(fetched) = &have {
-                    if state.is_step_back(&fetched.revision) {
-                        published.stepped_back.push(id);
-                    }
+                if let Have::Got(fetched) = &have
+                    && state.is_step_back(&fetched.revision)
+                {
+                    published.stepped_back.push(id);
                 }
                 state.publish(have, started, now);
                 published.changed.push(id);

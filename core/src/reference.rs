@@ -20,7 +20,7 @@ use secretfig_source::{At, Format};
 pub(crate) const SCHEMES: [&str; 5] = ["file-secret", "age", "vault", "aws-sm", "azure-kv"];
 
 /// The scheme, if the text is shaped like a reference to a source: `known` adds a third party's.
-pub(crate) fn scheme_of<'t>(text: &'t str, known: impl Fn(&str) -> bool) -> Option<&'t str> {
+pub(crate) fn scheme_of(text: &str, known: impl Fn(&str) -> bool) -> Option<&str> {
     let (scheme, _) = text.split_once("://")?;
     (SCHEMES.contains(&scheme) || known(scheme)).then_some(scheme)
 }

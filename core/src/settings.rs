@@ -15,6 +15,9 @@ use std::sync::Arc;
 pub(crate) type Factory =
     Arc<dyn Fn(&SourceSettings<'_>) -> Result<Arc<dyn Source>, SourceError> + Send + Sync>;
 
+/// A source, or why there is none and what to do.
+pub(crate) type Built = Result<Arc<dyn Source>, (FaultKind, String)>;
+
 /// What a factory may look at: its `[source.<name>]` table, and the environment.
 pub struct SourceSettings<'s> {
     table: BTreeMap<String, String>,
@@ -205,7 +208,7 @@ pub(crate) fn build(
     settings: &Settings,
     variables: &Variables,
     files: &[String],
-) -> Result<Arc<dyn Source>, (FaultKind, String)> {
+) -> Built {
     let table = settings.sources.get(name).cloned().unwrap_or_default();
     let of = SourceSettings { table, variables, files };
     if let Some(factory) = factories.get(name) {
@@ -226,12 +229,33 @@ pub(crate) fn build(
 }
 
 #[cfg(all(feature = "files", not(all(target_family = "wasm", target_os = "unknown"))))]
-fn files(of: &SourceSettings<'_>) -> Result<Arc<dyn Source>, (FaultKind, String)> {
-    crate::load::files(of)
+fn files(of: &SourceSettings<'_>) -> Built {
+    use secretfig_files::{Files, TrailingNewline};
+    let failed = |e: SourceError| (FaultKind::Source(e.kind()), e.what_to_do().to_owned());
+    let mut settings = secretfig_files::Settings::from_env(of.variables()).map_err(failed)?;
+    for key in of.keys() {
+        let value = of.key(key).unwrap_or_default();
+        let wrong = |what: &str| {
+            let hint = format!("`[source.files]` {key}: {what}");
+            (FaultKind::Setting("a setting of the source `files` is wrong"), hint)
+        };
+        settings = match key {
+            "folder" => settings.folder(value),
+            "max_bytes" => settings.max_bytes(value.parse().map_err(|_| wrong("a number of bytes"))?),
+            "trailing_newline" => settings.trailing_newline(
+                value.parse::<TrailingNewline>().map_err(|_| wrong("`strip-one` or `keep`"))?,
+            ),
+            _ => return Err(wrong("known are `folder`, `max_bytes`, `trailing_newline`")),
+        };
+    }
+    for path in of.files() {
+        settings = settings.allow(path);
+    }
+    Ok(Arc::new(Files::new(settings).map_err(failed)?))
 }
 
 #[cfg(not(all(feature = "files", not(all(target_family = "wasm", target_os = "unknown")))))]
-fn files(_: &SourceSettings<'_>) -> Result<Arc<dyn Source>, (FaultKind, String)> {
+fn files(_: &SourceSettings<'_>) -> Built {
     let hint = "add the feature `files` to the dependency `secretfig`";
     Err((FaultKind::Setting("the source `files` is not built in"), hint.to_owned()))
 }

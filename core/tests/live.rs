@@ -1,4 +1,5 @@
 //! What happens after the load: rotation, outages, withheld sections, sets, the Keeper. All in paused time.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![cfg(feature = "testing")]
 
 use secretfig::source::{Clock, ErrorKind, Tick, Withdrawn};

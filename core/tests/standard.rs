@@ -1,4 +1,5 @@
 //! `Config::standard()`: files, profiles, `[secrets]`, `SECRET_PROVIDER`, references, strictness.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![cfg(all(feature = "testing", feature = "files"))]
 
 use secretfig::testing::FakeSource;
@@ -72,7 +73,7 @@ fn password(config: &Config<App>) -> String {
 }
 
 fn only_fault<T>(result: Result<Config<T>, secretfig::LoadError>) -> (String, FaultKind, String) {
-    let e = result.err().expect("a fault");
+    let e = result.expect_err("a fault");
     let [fault] = e.report().faults() else { panic!("one fault, not: {e}") };
     (fault.key().to_string(), fault.kind().clone(), fault.to_string())
 }

@@ -222,12 +222,11 @@ impl<'de> SeqAccess<'de> for Elements<'de, '_> {
         };
         self.next += 1;
         let path = self.path.index(index);
-        if !self.walk.overlay.is_empty() {
-            if let Some(Entry::StandIn(number) | Entry::Refused(number)) =
+        if !self.walk.overlay.is_empty()
+            && let Some(Entry::StandIn(number) | Entry::Refused(number)) =
                 self.walk.overlay.get(&path.to_key_path())
-            {
-                at = At::StandIn(StandIn { number: *number });
-            }
+        {
+            at = At::StandIn(StandIn { number: *number });
         }
         let de = De { at, walk: self.walk, path };
         seed.deserialize(de).map(Some).map_err(|e: Error| e.at(|| path.to_key_path()))
@@ -269,7 +268,14 @@ impl<'de> SeqAccess<'de> for Pieces<'de, '_> {
 }
 
 /// One element of a list in text: parsed into what the target asks for.
-struct PieceDe<'t>(&'t str);
+pub(super) struct PieceDe<'t>(pub(super) &'t str);
+
+impl<'de> IntoDeserializer<'de, Error> for PieceDe<'_> {
+    type Deserializer = Self;
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
 
 macro_rules! piece_numbers {
     ($($deserialize:ident $visit:ident $type:ty,)*) => {$(

@@ -58,10 +58,10 @@ impl Error {
 
     /// Drops an expectation that quotes the input.
     pub(crate) fn screened(mut self, input: &str) -> Self {
-        if let What::WrongType(text) | What::OutOfRange(text) | What::WrongLength(text) = &mut self.0.what {
-            if quotes(text, input) {
-                *text = Box::from("what the type accepts");
-            }
+        if let What::WrongType(text) | What::OutOfRange(text) | What::WrongLength(text) = &mut self.0.what
+            && quotes(text, input)
+        {
+            *text = Box::from("what the type accepts");
         }
         self
     }

@@ -49,17 +49,18 @@ pub(crate) fn decode<T: DeserializeOwned>(
     origins: &Arc<[OriginInfo]>,
 ) -> Decoded<T> {
     let mut walk = Walk { strict, origins: origins.clone(), ..Walk::default() };
-    if let Ok(value) = T::deserialize(De::root(root, &walk)) {
-        if walk.used_standin.get() == 0 && walk.notes.borrow().invalid.is_empty() {
-            let notes = walk.notes.into_inner();
-            return Decoded {
-                value: Some(value),
-                faults: Vec::new(),
-                lives: notes.lives,
-                unknown: notes.unknown,
-                unchecked: Vec::new(),
-            };
-        }
+    if let Ok(value) = T::deserialize(De::root(root, &walk))
+        && walk.used_standin.get() == 0
+        && walk.notes.borrow().invalid.is_empty()
+    {
+        let notes = walk.notes.into_inner();
+        return Decoded {
+            value: Some(value),
+            faults: Vec::new(),
+            lives: notes.lives,
+            unknown: notes.unknown,
+            unchecked: Vec::new(),
+        };
     }
     walk.thorough = true;
     let mut gather = Gather { root, walk, faults: Vec::new(), unchecked: Vec::new(), walks: 0 };

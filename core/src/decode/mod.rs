@@ -24,7 +24,7 @@ pub use schema::{Key, KeyKind, Schema};
 
 use crate::plan::OriginInfo;
 use crate::tree::{Hole, KeyPath, LeafText, Merged, Number, Plain, Slot};
-use access::{Elements, Entries, Pieces, Variant};
+use access::{Elements, Entries, PieceDe, Pieces, Variant};
 use error::Error;
 use serde::de::{self, Visitor, value::BorrowedStrDeserializer};
 use standin::StandIn;
@@ -38,6 +38,8 @@ use std::sync::Arc;
 pub(crate) const LIVE: &str = "$secretfig::Live";
 pub(crate) const STRICT: &str = "$secretfig::Strict";
 pub(crate) const CHECKED: &str = "$secretfig::Checked";
+#[cfg(feature = "models")]
+pub(crate) const TEXT_OR_TABLE: &str = "$secretfig::TextOrTable";
 const FIGMENT_PATH: &str = "___figment_relative_path_buf";
 
 /// What one decoding walk notes on its way.
@@ -136,9 +138,9 @@ impl<'de, 'w> De<'de, 'w> {
     }
 
     /// The file a value stands in. A secret stands in none: the file that names it says nothing of its paths.
-    fn file_of(&self, slot: &Slot<'_>) -> Option<Cow<'static, str>> {
+    fn file_of(&self, slot: &Slot<'_>) -> Option<Cow<'_, str>> {
         let info = self.walk.origins.get(slot.origin.layer.0 as usize).filter(|_| !slot.is_secret())?;
-        Some(Cow::Owned(info.file.as_ref()?.to_string_lossy().into_owned()))
+        Some(info.file.as_ref()?.to_string_lossy())
     }
 
     fn standin(&self) -> Option<StandIn> {
@@ -184,10 +186,10 @@ impl<'de, 'w> De<'de, 'w> {
 }
 
 /// figment's device for a path that is relative to the file it stands in.
-fn figment_path<'de, V: Visitor<'de>>(text: &'de str, file: Option<Cow<'de, str>>, v: V) -> Res<V::Value> {
-    let file = file.map(|file| ("___figment_relative_metadata_path", file));
-    let fields = file.into_iter().chain([("___figment_relative_path", Cow::Borrowed(text))]);
-    v.visit_map(de::value::MapDeserializer::new(fields))
+fn figment_path<'de, V: Visitor<'de>>(text: &str, file: Option<&str>, visitor: V) -> Res<V::Value> {
+    let file = file.map(|file| ("___figment_relative_metadata_path", PieceDe(file)));
+    let fields = file.into_iter().chain([("___figment_relative_path", PieceDe(text))]);
+    visitor.visit_map(de::value::MapDeserializer::new(fields))
 }
 
 fn number<'de, V: Visitor<'de>>(number: Number, visitor: V) -> Res<V::Value> {
@@ -392,10 +394,10 @@ impl<'de> de::Deserializer<'de> for De<'de, '_> {
                     .map_err(|e: Error| e.at(|| outer.to_key_path()))
             }
             STRICT => {
-                if let (true, None, At::Slot(slot)) = (self.walk.strict, self.standin(), self.at) {
-                    if !slot.is_secret() {
-                        return self.here(Err(Error::new(What::Plain)));
-                    }
+                if let (true, None, At::Slot(slot)) = (self.walk.strict, self.standin(), self.at)
+                    && !slot.is_secret()
+                {
+                    return self.here(Err(Error::new(What::Plain)));
                 }
                 visitor.visit_newtype_struct(self)
             }
@@ -405,6 +407,18 @@ impl<'de> de::Deserializer<'de> for De<'de, '_> {
                     .visit_seq(access::CheckedPart::new(self))
                     .map_err(|e: Error| e.at(|| outer.to_key_path()))
             }
+            // text (or bytes) is offered as it stands, all else as `Some`, which then asks for its struct
+            #[cfg(feature = "models")]
+            TEXT_OR_TABLE => match (self.standin(), self.at) {
+                (None, At::Slot(Slot { node: Merged::Sealed(_) | Merged::Plain(Plain::Text(_)), .. })) => {
+                    self.any_leaf(visitor)
+                }
+                (None, At::Slot(Slot { node: Merged::Plain(Plain::Loose(text)), .. })) => {
+                    let result = visitor.visit_borrowed_str(text);
+                    self.here(result)
+                }
+                _ => visitor.visit_some(self),
+            },
             _ => visitor.visit_newtype_struct(self),
         }
     }
@@ -495,7 +509,7 @@ impl<'de> de::Deserializer<'de> for De<'de, '_> {
                 self.here(result)
             }
             (FIGMENT_PATH, Some(LeafText::Parsed(text) | LeafText::Strict(text))) => {
-                let result = figment_path(text, self.file_of(slot), visitor);
+                let result = figment_path(text, self.file_of(slot).as_deref(), visitor);
                 self.here(result)
             }
             _ => self.deserialize_map(visitor),

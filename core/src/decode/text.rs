@@ -13,20 +13,20 @@ pub(super) fn loose_any<'de, V: Visitor<'de>>(text: &'de str, visitor: V) -> Res
         "false" => return visitor.visit_bool(false),
         _ => {}
     }
-    if let Ok(n) = text.parse::<u64>() {
-        if n.to_string() == text {
-            return visitor.visit_u64(n);
-        }
+    if let Ok(n) = text.parse::<u64>()
+        && n.to_string() == text
+    {
+        return visitor.visit_u64(n);
     }
-    if let Ok(n) = text.parse::<i64>() {
-        if n.to_string() == text {
-            return visitor.visit_i64(n);
-        }
+    if let Ok(n) = text.parse::<i64>()
+        && n.to_string() == text
+    {
+        return visitor.visit_i64(n);
     }
-    if let Ok(n) = text.parse::<f64>() {
-        if n.to_string() == text {
-            return visitor.visit_f64(n);
-        }
+    if let Ok(n) = text.parse::<f64>()
+        && n.to_string() == text
+    {
+        return visitor.visit_f64(n);
     }
     visitor.visit_borrowed_str(text)
 }
