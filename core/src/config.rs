@@ -21,7 +21,7 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
 use std::panic::Location;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ pub struct Config<T>(Arc<Shared<T>>);
 pub(crate) struct Shared<T> {
     now: ArcSwap<Made<T>>,
     publisher: Mutex<Publisher<T>>,
-    kept: Arc<AtomicBool>,
+    kept: Arc<AtomicUsize>,
     asking: Arc<Asking>,
     keeper: keeper::Slot,
     remarks: Vec<String>,
@@ -84,7 +84,7 @@ impl<T: Send + Sync + 'static> Config<T> {
         Self(Arc::new(Shared {
             now: ArcSwap::new(publisher.made.clone()),
             publisher: Mutex::new(publisher),
-            kept: Arc::new(AtomicBool::new(false)),
+            kept: Arc::new(AtomicUsize::new(0)),
             asking: Arc::new(asking),
             keeper: keeper::Slot::default(),
             remarks,
@@ -297,7 +297,11 @@ impl<T: Send + Sync + 'static> Erased for Shared<T> {
     }
 
     fn kept(&self, yes: bool) {
-        self.kept.store(yes, Ordering::Relaxed);
+        if yes {
+            self.kept.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.kept.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 

@@ -229,7 +229,7 @@ impl<T: Send + Sync + 'static> Publisher<T> {
         &mut self,
         at: impl Fn(&T) -> Option<&Live<S>> + Send + 'static,
         fixed_path: Option<KeyPath>,
-        parts: (Arc<std::sync::atomic::AtomicBool>, Arc<dyn secretfig_source::Clock>),
+        parts: (Arc<std::sync::atomic::AtomicUsize>, Arc<dyn secretfig_source::Clock>),
     ) -> Option<Arc<Cell<S>>> {
         let (kept, clock) = parts;
         let (sender, changed) = watch::channel(0_u64);

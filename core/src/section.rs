@@ -8,7 +8,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::watch;
 
 /// A part of the configuration that may change while the process runs.
@@ -110,8 +110,9 @@ pub(crate) struct View<S> {
 
 pub(crate) struct Cell<S> {
     pub(crate) view: ArcSwap<View<S>>,
-    /// Whether a Keeper flips the view when its time is over.
-    pub(crate) kept: Arc<AtomicBool>,
+    /// How many Keepers' tasks flip the view when its time is over: one, or for a moment two where one ends as the
+    /// next begins.
+    pub(crate) kept: Arc<AtomicUsize>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) changed: watch::Receiver<u64>,
 }
@@ -140,7 +141,7 @@ impl<S, K> Section<S, K> {
         if let Some(withheld) = &view.withheld {
             return Err(withheld.clone());
         }
-        if !self.0.kept.load(Ordering::Relaxed) {
+        if self.0.kept.load(Ordering::Relaxed) == 0 {
             self.in_time(&view)?;
         }
         Ok(Held(view, PhantomData))
@@ -161,7 +162,7 @@ impl<S, K> Section<S, K> {
     }
 
     /// The revision before the current one, where the `[secrets]` entry says `keep_previous`: what was signed with
-    /// it must still verify. Who holds a current one asks it: [`Held::previous`].
+    /// it must still verify. With a [`Held`] at hand, ask that: [`Held::previous`].
     pub fn previous(&self) -> Option<Held<S, K>> {
         self.latest().previous()
     }
