@@ -2,6 +2,7 @@
 
 use serde::de::{self, DeserializeSeed, Deserializer, Error as _, Expected, MapAccess, Unexpected, Visitor};
 use std::fmt;
+use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// Refuses values of these types without quoting them, as serde's own defaults would.
@@ -43,6 +44,15 @@ impl Scalar<'_> {
     }
 }
 
+/// Seconds as a whole number, or a time with its unit, in humantime's notation.
+pub(super) fn time(leaf: Scalar<'_>) -> Option<Duration> {
+    match (leaf.integer(), leaf) {
+        (Some(seconds), _) => Some(Duration::from_secs(seconds)),
+        (None, Scalar::Text(text)) => humantime::parse_duration(text.trim()).ok(),
+        (None, _) => None,
+    }
+}
+
 /// What our own decoder is asked for.
 #[derive(Clone, Copy)]
 enum Ask {
@@ -74,10 +84,7 @@ impl<T> Kind<T> {
         Self { ask: Ask::Bytes, expected: "text or bytes", read }
     }
     /// Text or a number or a boolean.
-    pub(super) const fn any(
-        expected: &'static str,
-        read: fn(Scalar<'_>) -> Result<T, Refusal>,
-    ) -> Self {
+    pub(super) const fn any(expected: &'static str, read: fn(Scalar<'_>) -> Result<T, Refusal>) -> Self {
         Self { ask: Ask::Any, expected, read }
     }
 }

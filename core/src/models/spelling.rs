@@ -89,7 +89,8 @@ impl<D: Draft> Made<D> {
 
 impl<'de, D: Draft> de::Deserialize<'de> for Made<D> {
     fn deserialize<R: Deserializer<'de>>(deserializer: R) -> Result<Self, R::Error> {
-        deserializer.deserialize_newtype_struct(TEXT_OR_TABLE, Document::<D> { own: None, draft: PhantomData })
+        deserializer
+            .deserialize_newtype_struct(TEXT_OR_TABLE, Document::<D> { own: None, draft: PhantomData })
     }
 }
 
@@ -100,11 +101,16 @@ impl<F: Spelled> Keys<F> {
     /// The path of a field for a fault: its key as written, else its own name. The whole, where it is one text.
     pub(super) fn path(&self, field: F) -> &'static str {
         let written = self.0.iter().find(|(of, _)| *of == field).map(|(_, key)| *key);
-        written.unwrap_or(if self.0.is_empty() { "" } else { field.name() })
+        written.unwrap_or(if self.is_empty() { "" } else { field.name() })
     }
 
     pub(super) fn none() -> Self {
         Self(Vec::new())
+    }
+
+    /// Whether the document is no table.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     pub(super) fn has(&self, field: F) -> bool {
@@ -137,7 +143,9 @@ impl<'de, D: Draft> Visitor<'de> for Document<D> {
     /// Our decoder's first word, of what is no text.
     fn visit_some<R: Deserializer<'de>>(self, deserializer: R) -> Result<Made<D>, R::Error> {
         match self.own {
-            None => deserializer.deserialize_struct(D::NAME, D::Field::NAMES, Self { own: Some(true), ..self }),
+            None => {
+                deserializer.deserialize_struct(D::NAME, D::Field::NAMES, Self { own: Some(true), ..self })
+            }
             Some(_) => deserializer.deserialize_any(self),
         }
     }

@@ -34,12 +34,11 @@ pub enum Engine {
 
 /// Parts of names, in the order in which they are looked for: managers, JDBC, ODBC and SQLAlchemy name an engine
 /// with its driver or edition (`aurora-postgresql`, `oracle-ee`, `mysql+pymysql`, `org.postgresql.Driver`).
-const PARTS: [(&str, Engine); 15] = [
+static PARTS: [(&str, Engine); 14] = [
     ("redshift", Engine::Redshift),
     ("postgres", Engine::Postgres),
     ("pgsql", Engine::Postgres),
     ("psql", Engine::Postgres),
-    ("npgsql", Engine::Postgres),
     ("mariadb", Engine::MariaDb),
     ("mysql", Engine::MySql),
     ("aurora", Engine::MySql),

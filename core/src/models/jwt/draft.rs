@@ -1,0 +1,160 @@
+//! From a document to [`JwtConfig`]: spellings, units and checks.
+
+use super::key::{unfit_public, weakness};
+use super::{ACCESS_TTL, Algorithm, JwtConfig, REFRESH_TTL};
+use crate::models::leaf::{Kind, Refusal, Scalar, Value, time};
+use crate::models::spelling::{Draft, Keys, Made, spelled};
+use crate::{ExposeSecret, Invalid, SecretBytes};
+use serde::de::MapAccess;
+use std::time::Duration;
+
+spelled! {
+    enum Field {
+        Key: "secret_key" | "secretKey" | "SecretKey" | "signing_key" | "signingKey" | "SigningKey" | "private_key"
+            | "privateKey" | "PrivateKey" | "key" | "secret",
+        Algorithm: "algorithm" | "Algorithm" | "alg",
+        PublicKey: "public_key" | "publicKey" | "PublicKey",
+        AccessTtl: "access_ttl" | "access_token_ttl_minutes" | "expiresIn" | "expires_in" | "expiryHours"
+            | "expiry_hours" | "ExpiryHours" | "expiryMinutes" | "expiry_minutes" | "ExpiryMinutes"
+            | "token_expiry_min",
+        RefreshTtl: "refresh_ttl" | "refresh_token_ttl_days" | "refresh_expiry_h" | "refreshExpiresIn",
+        Issuer: "issuer" | "Issuer" | "iss",
+        Audience: "audience" | "Audience" | "aud",
+        Kid: "kid" | "key_id" | "keyId" | "KeyId",
+    }
+}
+
+const KEY: Kind<SecretBytes> = Kind::bytes(|leaf| key(leaf).ok_or(Refusal::Expected("text or bytes")));
+const ALGORITHM: Kind<Algorithm> =
+    Kind::text(|leaf| match leaf.text(|name| (Algorithm::read(name), is_none(name))) {
+        Some((Some(algorithm), _)) => Ok(algorithm),
+        Some((None, true)) => Err(Refusal::Expected(SIGNED)),
+        _ => Err(Refusal::OneOf(Algorithm::NAMES)),
+    });
+const NAME: Kind<String> = Kind::text(|leaf| {
+    let name =
+        leaf.text(|text| (!text.is_empty() && !text.chars().any(char::is_control)).then(|| text.to_owned()));
+    name.flatten().ok_or(Refusal::Expected("text that is not empty, without control characters"))
+});
+
+/// The refused name itself does not stand in it: a message that quotes its input is dropped.
+const SIGNED: &str = "an algorithm that signs, such as HS256: anyone can forge a token that is not signed";
+const A_TIME: &str = "seconds, or a time such as `15m` or `7d`: at least a second, at most 366 days";
+const MINUTES: &str = "a whole number of minutes: at least 1, at most 366 days";
+const HOURS: &str = "a whole number of hours: at least 1, at most 366 days";
+const DAYS: &str = "a whole number of days, from 1 to 366";
+
+const IN_TIME: Kind<Duration> =
+    Kind::any(A_TIME, |leaf| time(leaf).and_then(life).ok_or(Refusal::Expected(A_TIME)));
+const IN_MINUTES: Kind<Duration> =
+    Kind::any(MINUTES, |leaf| units(leaf, 60).ok_or(Refusal::Expected(MINUTES)));
+const IN_HOURS: Kind<Duration> = Kind::any(HOURS, |leaf| units(leaf, 3600).ok_or(Refusal::Expected(HOURS)));
+const IN_DAYS: Kind<Duration> = Kind::any(DAYS, |leaf| units(leaf, 86_400).ok_or(Refusal::Expected(DAYS)));
+
+/// What unit the value of that key is in: its name says so.
+fn unit(key: &str) -> Kind<Duration> {
+    match key {
+        "access_token_ttl_minutes"
+        | "expiryMinutes"
+        | "expiry_minutes"
+        | "ExpiryMinutes"
+        | "token_expiry_min" => IN_MINUTES,
+        "expiryHours" | "expiry_hours" | "ExpiryHours" | "refresh_expiry_h" => IN_HOURS,
+        "refresh_token_ttl_days" => IN_DAYS,
+        _ => IN_TIME,
+    }
+}
+
+fn units(leaf: Scalar<'_>, seconds: u64) -> Option<Duration> {
+    leaf.integer()?.checked_mul(seconds).map(Duration::from_secs).and_then(life)
+}
+
+/// More than a year is a wrong unit, or a token that nobody can take back.
+fn life(ttl: Duration) -> Option<Duration> {
+    (Duration::from_secs(1)..=Duration::from_secs(366 * 86_400)).contains(&ttl).then_some(ttl)
+}
+
+fn key(leaf: Scalar<'_>) -> Option<SecretBytes> {
+    match leaf {
+        Scalar::Bytes(bytes) => Some(SecretBytes::from(bytes.to_vec())),
+        leaf => leaf.text(|text| SecretBytes::from(text.as_bytes().to_vec())),
+    }
+}
+
+fn is_none(name: &str) -> bool {
+    name.trim().eq_ignore_ascii_case("none")
+}
+
+#[derive(Default)]
+pub(super) struct JwtDraft {
+    key: Option<SecretBytes>,
+    algorithm: Option<Algorithm>,
+    public_key: Option<SecretBytes>,
+    access_ttl: Option<Duration>,
+    refresh_ttl: Option<Duration>,
+    issuer: Option<String>,
+    audience: Option<String>,
+    kid: Option<String>,
+}
+
+impl JwtDraft {
+    pub(super) fn of(algorithm: Algorithm, key: SecretBytes) -> Result<JwtConfig, Invalid> {
+        let draft = Self { key: Some(key), algorithm: Some(algorithm), ..Self::default() };
+        Made::of(draft, &Keys::none()).checked()
+    }
+}
+
+impl Draft for JwtDraft {
+    type Field = Field;
+    type Model = JwtConfig;
+    const NAME: &'static str = "JwtConfig";
+    const EXPECTED: &'static str = "a table with secret_key, or the key itself";
+
+    fn take<'de, A: MapAccess<'de>>(
+        &mut self,
+        field: Field,
+        key: &'static str,
+        value: Value<'_, A>,
+    ) -> Result<(), A::Error> {
+        match field {
+            Field::Key => self.key = value.required(KEY)?,
+            Field::Algorithm => self.algorithm = value.optional(ALGORITHM)?,
+            Field::PublicKey => self.public_key = value.optional(KEY)?,
+            Field::AccessTtl => self.access_ttl = value.optional(unit(key))?,
+            Field::RefreshTtl => self.refresh_ttl = value.optional(unit(key))?,
+            Field::Issuer => self.issuer = value.optional(NAME)?,
+            Field::Audience => self.audience = value.optional(NAME)?,
+            Field::Kid => self.kid = value.optional(NAME)?,
+        }
+        Ok(())
+    }
+
+    fn whole(&mut self, document: Scalar<'_>) {
+        self.key = key(document);
+    }
+
+    fn missing(&self) -> Option<Field> {
+        self.key.is_none().then_some(Field::Key)
+    }
+
+    fn make(self, keys: &Keys<Field>) -> (JwtConfig, Vec<Invalid>) {
+        let algorithm = self.algorithm.unwrap_or_default();
+        let signing_key = self.key.unwrap_or_else(|| SecretBytes::from(Vec::new()));
+        let weak = weakness(algorithm, signing_key.expose_secret())
+            .map(|reason| Invalid { path: keys.path(Field::Key), reason });
+        let unfit = (self.public_key.as_ref())
+            .and_then(|key| unfit_public(algorithm, key.expose_secret()))
+            .map(|reason| Invalid { path: keys.path(Field::PublicKey), reason });
+        let model = JwtConfig {
+            algorithm,
+            signing_key,
+            public_key: self.public_key,
+            kid: self.kid,
+            issuer: self.issuer,
+            audience: self.audience,
+            access_ttl: self.access_ttl.unwrap_or(ACCESS_TTL),
+            refresh_ttl: self.refresh_ttl.unwrap_or(REFRESH_TTL),
+        };
+        (model, weak.into_iter().chain(unfit).collect())
+    }
+}
