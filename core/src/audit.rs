@@ -3,7 +3,7 @@
 //! Target `secretfig::audit`, level INFO, fields `identity`, `source`, `secret`, `revision`, `outcome`, `via`
 //! (`wire`: the source was asked; `memory`: a value left by [`Config::expose`](crate::Config::expose)).
 
-use secretfig_source::{Fetched, Identity, SourceError};
+use secretfig_source::{Fetched, Identity, Probe, SourceError};
 
 pub(crate) fn fetched(
     identity: Option<&Identity>,
@@ -14,6 +14,13 @@ pub(crate) fn fetched(
     match result {
         Ok(fetched) => line(identity, source, secret, Some(fetched.revision.as_str()), "read", "wire"),
         Err(e) => line(identity, source, secret, None, e.kind().as_str(), "wire"),
+    }
+}
+
+/// A probe reads no value, so one that succeeds is no access; one that is refused was an attempt.
+pub(crate) fn probed(identity: Option<&Identity>, source: &str, secret: &str, result: &Result<Probe, SourceError>) {
+    if let Err(e) = result {
+        line(identity, source, secret, None, e.kind().as_str(), "wire");
     }
 }
 

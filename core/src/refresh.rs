@@ -125,10 +125,12 @@ impl Asking {
             None => asks.iter().map(|ask| Err(late(&named.name, ask))).collect(),
         };
         let mut results = results.into_iter();
-        let each = ids
-            .into_iter()
-            .zip(&asks)
-            .map(|(id, ask)| (id, results.next().unwrap_or_else(|| Err(short(&named.name, ask)))));
+        let identity = self.identities.get(source).and_then(Option::as_ref);
+        let each = ids.into_iter().zip(&asks).map(|(id, ask)| {
+            let result = results.next().unwrap_or_else(|| Err(short(&named.name, ask)));
+            audit::probed(identity, &named.name, &ask.to_string(), &result);
+            (id, result)
+        });
         each.collect()
     }
 

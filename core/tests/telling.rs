@@ -1,0 +1,131 @@
+//! What a configuration tells: the audit line of every access, and what the Keeper logs when it goes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![cfg(all(feature = "testing", feature = "figment"))]
+
+use secretfig::testing::FakeSource;
+use secretfig::{Config, Live, SecretLayer, SecretString};
+use serde::Deserialize;
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tracing_subscriber::util::SubscriberInitExt;
+
+#[derive(Deserialize)]
+struct App {
+    #[allow(dead_code, reason = "decoded, not read")]
+    mail: Live<Mail>,
+}
+
+#[derive(Deserialize)]
+struct Mail {
+    #[allow(dead_code, reason = "decoded, not read")]
+    token: SecretString,
+}
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Lines {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    fn audit(&self) -> Vec<String> {
+        self.text().lines().filter(|line| line.contains("secretfig::audit")).map(str::to_owned).collect()
+    }
+}
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Runs on a paused current-thread runtime, with everything logged.
+fn logged(run: impl AsyncFnOnce(&Lines)) -> Lines {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    tracing::subscriber::with_default(subscriber, || {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(run(&lines));
+    });
+    lines
+}
+
+fn source() -> FakeSource {
+    let source = FakeSource::named("vault").with("myapp/mail", r#"{"token": "t0p-s3cret"}"#);
+    source.identity("role/app");
+    source
+}
+
+async fn load(source: &FakeSource) -> Config<App> {
+    let layer = SecretLayer::from(source.clone()).put("mail", "myapp/mail");
+    Config::<App>::builder().merge(layer).load().await.unwrap()
+}
+
+#[test]
+fn every_read_has_its_line_and_no_line_its_value() {
+    let source = source();
+    let lines = logged(async |lines| {
+        let config = load(&source).await;
+        source.rotate("myapp/mail", r#"{"token": "t1p-s3cret"}"#);
+        config.refresh().await;
+        assert_eq!(lines.audit().len(), source.fetches("myapp/mail"));
+        drop(config.expose(["mail.*"]));
+        drop(config.expose(["other"]));
+        source.deny("myapp/mail");
+        config.refresh().await;
+    });
+    let audit = lines.audit();
+    let fields = |n: usize| audit[n].split("secret access").nth(1).unwrap().trim().to_owned();
+    let all = r#"identity="role/app" source="vault" secret="myapp/mail""#;
+    assert_eq!(fields(0), format!(r#"{all} revision="1" outcome="read" via="wire""#));
+    assert_eq!(fields(1), format!(r#"{all} revision="2" outcome="read" via="wire""#));
+    assert_eq!(fields(2), format!(r#"{all} revision="2" outcome="exposed" via="memory""#));
+    assert_eq!(fields(3), format!(r#"{all} outcome="denied" via="wire""#));
+    assert_eq!(audit.len(), 4);
+    assert!(!lines.text().contains("s3cret"));
+}
+
+#[test]
+fn a_keeper_dropped_at_once_is_an_error_with_its_line() {
+    let lines = logged(async |_| {
+        let config = load(&source()).await;
+        drop(config.keep_fresh());
+    });
+    let text = lines.text();
+    let line = text.lines().find(|line| line.contains("ERROR")).expect("an error line");
+    assert!(line.contains("telling.rs:") && line.contains("before its first refresh"), "{line}");
+}
+
+#[test]
+fn a_keeper_that_was_shut_down_says_nothing() {
+    let lines = logged(async |_| {
+        let config = load(&source()).await;
+        config.keep_fresh().shutdown(Duration::from_secs(1)).await;
+    });
+    assert!(!lines.text().contains("ERROR"), "{}", lines.text());
+}
+
+#[test]
+fn a_refused_revision_is_an_error_line_without_its_value() {
+    let source = source();
+    let lines = logged(async |_| {
+        let config = load(&source).await;
+        source.rotate("myapp/mail", r#"{"tok": "t1p-s3cret"}"#);
+        config.refresh().await;
+    });
+    let text = lines.text();
+    assert!(text.contains("mail.token: missing"), "{text}");
+    assert!(!text.contains("s3cret"));
+}
