@@ -54,11 +54,10 @@ fn logged(run: impl AsyncFnOnce(&Lines)) -> Lines {
         .with_ansi(false)
         .with_writer(move || writer.clone())
         .finish();
-    tracing::subscriber::with_default(subscriber, || {
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        runtime.block_on(run(&lines));
-    });
+    let guard = subscriber.set_default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(run(&lines));
+    drop((runtime, guard));
     lines
 }
 
