@@ -5,7 +5,9 @@
 //! stops at the first reason.
 
 use crate::assemble::Invalid;
-use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, Expected, SeqAccess, Unexpected, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, Expected, IntoDeserializer};
+use serde::de::{MapAccess, SeqAccess, Unexpected, Visitor};
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -25,6 +27,14 @@ where
 
 struct Part<M>(PhantomData<M>);
 
+macro_rules! visits {
+    ($($visit:ident $type:ty),+) => {$(
+        fn $visit<E: de::Error>(self, value: $type) -> Result<M, E> {
+            self.visit_newtype_struct(value.into_deserializer())
+        }
+    )+};
+}
+
 impl<'de, M: Deserialize<'de> + Check> Visitor<'de> for Part<M> {
     type Value = M;
 
@@ -38,6 +48,13 @@ impl<'de, M: Deserialize<'de> + Check> Visitor<'de> for Part<M> {
             None => Ok(model),
             Some(invalid) => Err(de::Error::invalid_value(Unexpected::Other("value"), &Words(*invalid))),
         }
+    }
+
+    // a deserializer that knows no newtypes says at once what there is; serde's own answer would quote it
+    visits! { visit_bool bool, visit_i64 i64, visit_u64 u64, visit_f64 f64, visit_str &str, visit_bytes &[u8] }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<M, A::Error> {
+        self.visit_newtype_struct(MapAccessDeserializer::new(map))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<M, A::Error> {

@@ -1,19 +1,12 @@
 //! The value of one key: taken as it comes, judged here.
 
-use serde::de::{self, DeserializeSeed, Deserializer, Error as _, Expected, MapAccess, Unexpected, Visitor};
+use serde::de::{
+    self, DeserializeSeed, Deserializer, EnumAccess, Expected, MapAccess, SeqAccess, Unexpected,
+};
+use serde::de::{VariantAccess, Visitor};
 use std::fmt;
 use std::time::Duration;
 use zeroize::Zeroizing;
-
-/// Refuses values of these types without quoting them, as serde's own defaults would.
-macro_rules! unquoted {
-    ($($visit:ident $type:ty),+) => {$(
-        fn $visit<E: serde::de::Error>(self, _: $type) -> Result<Self::Value, E> {
-            Err(E::invalid_type(serde::de::Unexpected::Other("another value"), &self))
-        }
-    )+};
-}
-pub(super) use unquoted;
 
 /// A leaf as it comes.
 #[derive(Clone, Copy)]
@@ -58,6 +51,7 @@ pub(super) fn time(leaf: Scalar<'_>) -> Option<Duration> {
 enum Ask {
     Text,
     Bytes,
+    Choice(&'static [&'static str]),
     Any,
 }
 
@@ -68,41 +62,36 @@ pub(super) struct Kind<T> {
     read: fn(Scalar<'_>) -> Result<T, Refusal>,
 }
 
-impl<T> Clone for Kind<T> {
-    fn clone(&self) -> Self {
-        *self
-    }
+/// Why a value is refused: no words of its own, since only what a visitor says beforehand is sure not to be taken
+/// for a quotation.
+pub(super) enum Refusal {
+    /// It is not what is expected.
+    Other,
+    /// It is none of these.
+    NoneOf(&'static [&'static str]),
 }
 
-impl<T> Copy for Kind<T> {}
-
 impl<T> Kind<T> {
-    pub(super) const fn text(read: fn(Scalar<'_>) -> Result<T, Refusal>) -> Self {
-        Self { ask: Ask::Text, expected: "a string", read }
+    const fn new(ask: Ask, expected: &'static str, read: fn(Scalar<'_>) -> Result<T, Refusal>) -> Self {
+        Self { ask, expected, read }
     }
-    pub(super) const fn bytes(read: fn(Scalar<'_>) -> Result<T, Refusal>) -> Self {
-        Self { ask: Ask::Bytes, expected: "text or bytes", read }
+    pub(super) const fn text(expected: &'static str, read: fn(Scalar<'_>) -> Result<T, Refusal>) -> Self {
+        Self::new(Ask::Text, expected, read)
+    }
+    pub(super) const fn bytes(expected: &'static str, read: fn(Scalar<'_>) -> Result<T, Refusal>) -> Self {
+        Self::new(Ask::Bytes, expected, read)
+    }
+    /// One of these names, and whatever else `read` takes for one.
+    pub(super) const fn choice(
+        names: &'static [&'static str],
+        expected: &'static str,
+        read: fn(Scalar<'_>) -> Result<T, Refusal>,
+    ) -> Self {
+        Self::new(Ask::Choice(names), expected, read)
     }
     /// Text or a number or a boolean.
     pub(super) const fn any(expected: &'static str, read: fn(Scalar<'_>) -> Result<T, Refusal>) -> Self {
-        Self { ask: Ask::Any, expected, read }
-    }
-}
-
-/// Why a value is refused, in static words.
-pub(super) enum Refusal {
-    /// It is not this.
-    Expected(&'static str),
-    /// It is none of these.
-    OneOf(&'static [&'static str]),
-}
-
-impl Refusal {
-    fn into_error<E: de::Error>(self) -> E {
-        match self {
-            Refusal::Expected(words) => E::invalid_value(Unexpected::Other("another value"), &words),
-            Refusal::OneOf(names) => E::unknown_variant("another value", names),
-        }
+        Self::new(Ask::Any, expected, read)
     }
 }
 
@@ -135,6 +124,7 @@ impl<'de, T> DeserializeSeed<'de> for Leaf<T> {
         match self.kind.ask {
             Ask::Text if self.own => deserializer.deserialize_str(self),
             Ask::Bytes if self.own => deserializer.deserialize_bytes(self),
+            Ask::Choice(names) if self.own => deserializer.deserialize_enum("", names, self),
             _ => deserializer.deserialize_any(self),
         }
     }
@@ -142,8 +132,24 @@ impl<'de, T> DeserializeSeed<'de> for Leaf<T> {
 
 impl<T> Leaf<T> {
     fn read<E: de::Error>(self, scalar: Scalar<'_>) -> Result<T, E> {
-        (self.kind.read)(scalar).map_err(Refusal::into_error)
+        (self.kind.read)(scalar).map_err(|refusal| match refusal {
+            Refusal::Other => self.refused(),
+            Refusal::NoneOf(names) => E::unknown_variant("another value", names),
+        })
     }
+
+    /// Not `invalid_type`, of which our report says what only holds for `flatten`; and never the value.
+    fn refused<E: de::Error>(&self) -> E {
+        E::invalid_value(Unexpected::Other("another value"), &self.kind.expected)
+    }
+}
+
+macro_rules! refused {
+    ($($visit:ident $type:ty),+) => {$(
+        fn $visit<E: de::Error>(self, _: $type) -> Result<T, E> {
+            Err(self.refused())
+        }
+    )+};
 }
 
 impl<'de, T> Visitor<'de> for Leaf<T> {
@@ -162,21 +168,25 @@ impl<'de, T> Visitor<'de> for Leaf<T> {
     }
     fn visit_i64<E: de::Error>(self, n: i64) -> Result<T, E> {
         match u64::try_from(n) {
-            Ok(n) => self.read(Scalar::Integer(n)),
-            Err(_) => Err(E::invalid_value(Unexpected::Other("another value"), &self)),
+            Ok(n) => self.visit_u64(n),
+            Err(_) => Err(self.refused()),
         }
     }
     fn visit_bool<E: de::Error>(self, yes: bool) -> Result<T, E> {
         self.read(Scalar::Bool(yes))
     }
+    fn visit_enum<A: EnumAccess<'de>>(self, choice: A) -> Result<T, A::Error> {
+        let (value, rest) = choice.variant_seed(Self { own: false, ..self })?;
+        rest.unit_variant()?;
+        Ok(value)
+    }
     fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<T, A::Error> {
-        // not `invalid_type`: of that our report says what only holds for `flatten`
-        Err(A::Error::invalid_value(Unexpected::Map, &self))
+        Err(self.refused())
     }
-    fn visit_seq<A: de::SeqAccess<'de>>(self, _: A) -> Result<T, A::Error> {
-        Err(A::Error::invalid_value(Unexpected::Seq, &self))
+    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<T, A::Error> {
+        Err(self.refused())
     }
-    unquoted! { visit_i128 i128, visit_u128 u128, visit_f64 f64 }
+    refused! { visit_i128 i128, visit_u128 u128, visit_f64 f64 }
 }
 
 /// `null` is none.

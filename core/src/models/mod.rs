@@ -12,7 +12,7 @@
 //! | username | `username`, `userName`, `user_name`, `user`, `Username`, `UserName`, `User` | must be there |
 //! | password | `password`, `Password` | must be there |
 //! | port | `port`, `Port` | number or text; else the engine's |
-//! | database | `database`, `dbname`, `dbName`, `db_name`, `databaseName`, `database_name`, `db`, `name`, `Database`, `DatabaseName` | else the server decides |
+//! | database | `database`, `dbname`, `dbName`, `db_name`, `databaseName`, `database_name`, `db`, `Database`, `DatabaseName` | else the server decides |
 //! | engine | `engine`, `driver`, `scheme`, `Engine`, `Driver` | else Postgres |
 //! | TLS mode | `sslmode`, `ssl_mode`, `sslMode`, `SslMode`, `ssl` | a mode or a boolean; else the driver's |
 //! | timeout | `connection_timeout`, `connectionTimeout`, `connect_timeout`, `connectTimeout`, `ConnectionTimeout` | seconds, or `500ms` |

@@ -7,8 +7,10 @@
 use crate::assemble::Invalid;
 use crate::checked::Check;
 use crate::decode::TEXT_OR_TABLE;
-use crate::models::leaf::{Scalar, Value, unquoted};
-use serde::de::{self, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+use crate::models::leaf::{Scalar, Value};
+use serde::de::{
+    self, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Unexpected, Visitor,
+};
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -133,6 +135,15 @@ impl<D: Draft> Document<D> {
     }
 }
 
+/// Refuses values of these types without quoting them, as serde's own defaults would.
+macro_rules! refused {
+    ($($visit:ident $type:ty),+) => {$(
+        fn $visit<E: de::Error>(self, _: $type) -> Result<Made<D>, E> {
+            Err(E::invalid_type(Unexpected::Other("another value"), &self))
+        }
+    )+};
+}
+
 impl<'de, D: Draft> Visitor<'de> for Document<D> {
     type Value = Made<D>;
 
@@ -182,7 +193,7 @@ impl<'de, D: Draft> Visitor<'de> for Document<D> {
         }
     }
 
-    unquoted! { visit_bool bool, visit_i64 i64, visit_i128 i128, visit_u64 u64, visit_u128 u128, visit_f64 f64 }
+    refused! { visit_bool bool, visit_i64 i64, visit_i128 i128, visit_u64 u64, visit_u128 u128, visit_f64 f64 }
 }
 
 /// A key: a field of ours, or none.

@@ -9,6 +9,7 @@ use crate::models::text::{decoded, joined};
 use crate::{ExposeSecret, SecretString};
 use fluent_uri::UriRef;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// All that a document may say about a database.
 #[derive(Default)]
@@ -106,6 +107,10 @@ fn url(text: &str) -> Parsed<Parts> {
         None => None,
     };
     let path = url.path().as_str();
+    // the rest of a password with `/` in it, whose first half would now be taken for a host, and printed
+    if path.contains('@') {
+        return Err(NO_URI);
+    }
     let name = path.strip_prefix('/').unwrap_or(path);
     if !name.is_empty() {
         parts.database = Some(database_of(&decoded(name).ok_or(NO_TEXT)?)?);
@@ -119,12 +124,11 @@ fn url(text: &str) -> Parsed<Parts> {
 /// The parameters that drivers share; the others are kept as they stand.
 fn parameters(query: &str, parts: &mut Parts) -> Parsed<()> {
     let known = |pair: &str| {
-        let key = pair.split_once('=').map_or(pair, |(key, _)| key).to_ascii_lowercase();
-        Some(match key.as_str() {
+        Some(match squeezed(pair.split_once('=').map_or(pair, |(key, _)| key)).as_str() {
             "user" | "username" => Parameter::Username,
             "password" => Parameter::Password,
-            "sslmode" | "ssl-mode" | "ssl_mode" | "ssl" | "tls" | "encrypt" => Parameter::Ssl,
-            "connect_timeout" => Parameter::Timeout,
+            "sslmode" | "ssl" | "tls" | "encrypt" => Parameter::Ssl,
+            "connecttimeout" => Parameter::Timeout,
             _ => return None,
         })
     };
@@ -133,8 +137,13 @@ fn parameters(query: &str, parts: &mut Parts) -> Parsed<()> {
         match known(pair) {
             Some(Parameter::Username) => put(&mut parts.username, username_of(value)?)?,
             Some(Parameter::Password) => put(&mut parts.password, password_of(value)?)?,
-            Some(Parameter::Ssl) => put(&mut parts.ssl_mode, SslMode::read(value).ok_or(NO_SSL)?)?,
+            // JDBC has `ssl=true&sslmode=verify-full`: the stricter holds
+            Some(Parameter::Ssl) => {
+                parts.ssl_mode = parts.ssl_mode.max(Some(SslMode::read(value).ok_or(NO_SSL)?));
+            }
             Some(Parameter::Timeout) => put(&mut parts.connect_timeout, timeout_of(value)?)?,
+            // the rest of a password with `?` in it
+            None if pair.contains('@') && !pair.contains('=') => return Err(NO_URI),
             None => {}
         }
     }
@@ -163,10 +172,20 @@ fn pairs(text: &str, parts: &mut Parts) -> Parsed<()> {
             return Ok(());
         }
         let (key, after) = rest.split_once('=').ok_or(SHAPE)?;
+        if key.contains(';') {
+            return Err("a value with `;` in it has to stand in quotes");
+        }
         let (value, after) = value(after.trim_start())?;
         rest = after;
-        pair(&key.to_lowercase().replace([' ', '_'], ""), &value, parts)?;
+        pair(&squeezed(key), &value, parts)?;
     }
+}
+
+/// A key without what its spellings differ in. Wiped: what is no connection string may be a secret up to here.
+fn squeezed(key: &str) -> Zeroizing<String> {
+    let mut squeezed = Zeroizing::new(String::with_capacity(key.len()));
+    squeezed.extend(key.chars().filter(|c| !" _-".contains(*c)).map(|c| c.to_ascii_lowercase()));
+    squeezed
 }
 
 fn pair(key: &str, value: &SecretString, parts: &mut Parts) -> Parsed<()> {

@@ -18,8 +18,7 @@ spelled! {
         Port: "port" | "Port",
         Username: "username" | "userName" | "user_name" | "Username" | "UserName" | "user" | "User",
         Password: "password" | "Password",
-        Database: "database" | "Database" | "dbname" | "dbName" | "db_name" | "databaseName" | "database_name"
-            | "DatabaseName" | "db" | "name",
+        Database: "database" | "Database" | "dbname" | "dbName" | "db_name" | "databaseName" | "database_name" | "DatabaseName" | "db",
         SslMode: "sslmode" | "ssl_mode" | "sslMode" | "SslMode" | "ssl",
         Timeout: "connection_timeout" | "connectionTimeout" | "ConnectionTimeout" | "connect_timeout"
             | "connectTimeout",
@@ -28,41 +27,38 @@ spelled! {
     }
 }
 
-const A_HOST: &str = "a host name or an address, without scheme and port";
-const A_NAME: &str = "text that is not empty, without control characters";
-const A_PASSWORD: &str = "text that is not empty";
-const A_PORT: &str = "a port from 1 to 65535";
-const A_TIMEOUT: &str = "from 1 to 3600 seconds as a number, or a time such as `500ms` or `30s`";
-
-const HOST: Kind<String> = Kind::text(|leaf| leaf.text(host).flatten().ok_or(Refusal::Expected(A_HOST)));
-const PORT: Kind<u16> = Kind::any(A_PORT, |leaf| {
+const HOST: Kind<String> = Kind::text("a host name or an address, without scheme and port", |leaf| {
+    leaf.text(host).flatten().ok_or(Refusal::Other)
+});
+const PORT: Kind<u16> = Kind::any("a port from 1 to 65535", |leaf| {
     let port = leaf.integer().and_then(|port| u16::try_from(port).ok());
-    port.filter(|port| *port != 0).ok_or(Refusal::Expected(A_PORT))
+    port.filter(|port| *port != 0).ok_or(Refusal::Other)
 });
-const USERNAME: Kind<SecretString> = Kind::text(|leaf| {
-    let name = leaf.text(|text| is_name(text).then(|| SecretString::from(text)));
-    name.flatten().ok_or(Refusal::Expected(A_NAME))
+const USERNAME: Kind<SecretString> = Kind::text(NAME, |leaf| {
+    leaf.text(|text| is_name(text).then(|| SecretString::from(text))).flatten().ok_or(Refusal::Other)
 });
-const PASSWORD: Kind<SecretString> = Kind::text(|leaf| {
-    let password = leaf.text(|text| is_password(text).then(|| SecretString::from(text)));
-    password.flatten().ok_or(Refusal::Expected(A_PASSWORD))
+const PASSWORD: Kind<SecretString> = Kind::text("a string that is not empty", |leaf| {
+    leaf.text(|text| is_password(text).then(|| SecretString::from(text))).flatten().ok_or(Refusal::Other)
 });
-const DATABASE: Kind<String> = Kind::text(|leaf| {
-    let name = leaf.text(|text| is_name(text).then(|| text.to_owned()));
-    name.flatten().ok_or(Refusal::Expected(A_NAME))
+const DATABASE: Kind<String> = Kind::text(NAME, |leaf| {
+    leaf.text(|text| is_name(text).then(|| text.to_owned())).flatten().ok_or(Refusal::Other)
 });
 const ENGINE: Kind<Engine> =
-    Kind::text(|leaf| leaf.text(Engine::read).flatten().ok_or(Refusal::Expected(AN_ENGINE)));
-const SSL_MODE: Kind<SslMode> = Kind::any("a mode such as `require`, or a boolean", |leaf| match leaf {
+    Kind::text(AN_ENGINE, |leaf| leaf.text(Engine::read).flatten().ok_or(Refusal::Other));
+const SSL_MODE: Kind<SslMode> = Kind::any("a TLS mode such as `require`, or a boolean", |leaf| match leaf {
     Scalar::Bool(true) => Ok(SslMode::Require),
     Scalar::Bool(false) => Ok(SslMode::Disable),
-    leaf => leaf.text(SslMode::read).flatten().ok_or(Refusal::OneOf(SslMode::NAMES)),
+    leaf => leaf.text(SslMode::read).flatten().ok_or(Refusal::NoneOf(SslMode::NAMES)),
 });
 const TIMEOUT: Kind<Duration> =
-    Kind::any(A_TIMEOUT, |leaf| time(leaf).and_then(connect_timeout).ok_or(Refusal::Expected(A_TIMEOUT)));
+    Kind::any("from 1 to 3600 seconds as a number, or a time such as `500ms` or `30s`", |leaf| {
+        time(leaf).and_then(connect_timeout).ok_or(Refusal::Other)
+    });
 /// One that cannot be read is told by the check, so that what it lacks then is no fault besides.
 const URL: Kind<Result<Parts, &'static str>> =
-    Kind::text(|leaf| leaf.text(connection::parse).ok_or(Refusal::Expected("a connection string")));
+    Kind::text("a connection string", |leaf| leaf.text(connection::parse).ok_or(Refusal::Other));
+
+const NAME: &str = "a string that is not empty, without control characters";
 
 /// A host name, an address (IPv6 with or without brackets), or the path of a Unix socket.
 pub(super) fn host(text: &str) -> Option<String> {
@@ -189,7 +185,7 @@ impl Draft for DatabaseDraft {
                 faults.push(fault(field, reason));
             }
         };
-        twice(Field::Engine, differ(&mine.engine, &url.engine, PartialEq::eq));
+        twice(Field::Engine, differ(&mine.engine, &url.engine, |one, other| one.scheme() == other.scheme()));
         twice(Field::Host, differ(&mine.host, &url.host, |one, other| one.eq_ignore_ascii_case(other)));
         twice(Field::Port, differ(&mine.port, &url.port, PartialEq::eq));
         twice(Field::Username, differ(&mine.username, &url.username, same));
@@ -215,4 +211,18 @@ impl Draft for DatabaseDraft {
 /// Whether a key and the connection string both say a thing, and not the same.
 fn differ<T>(key: &Option<T>, url: &Option<T>, same: impl Fn(&T, &T) -> bool) -> bool {
     matches!((key, url), (Some(key), Some(url)) if !same(key, url))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Field;
+    use crate::models::spelling::Spelled;
+
+    #[test]
+    fn every_spelling_is_documented() {
+        let documented = include_str!("../mod.rs");
+        for name in Field::NAMES {
+            assert!(documented.contains(&format!("`{name}`")), "{name}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Which database it is, and how its connections are secured.
 
 use std::fmt;
+use zeroize::Zeroizing;
 
 /// A database's kind: it gives the default port and the scheme of [`url`](super::DatabaseCredentials::url).
 ///
@@ -90,12 +91,13 @@ impl Engine {
     }
 
     pub(super) fn read(name: &str) -> Option<Self> {
-        let name = name.trim().to_ascii_lowercase();
+        // wiped, as it may be anything
+        let name = Zeroizing::new(name.trim().to_ascii_lowercase());
         // its hosts are looked up in DNS, and its URLs may have no port
-        if name == "mongodb+srv" {
+        if *name == "mongodb+srv" {
             return None;
         }
-        if name == "pg" {
+        if *name == "pg" {
             return Some(Engine::Postgres);
         }
         if let Some((_, engine)) = PARTS.iter().find(|(part, _)| name.contains(part)) {
@@ -104,7 +106,7 @@ impl Engine {
         let scheme = name.starts_with(|c: char| c.is_ascii_lowercase())
             && name.len() <= 32
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
-        scheme.then(|| Engine::Other(name.into_boxed_str()))
+        scheme.then(|| Engine::Other(name.as_str().into()))
     }
 }
 
@@ -162,8 +164,9 @@ impl SslMode {
 
     /// The names of libpq, MySQL, Npgsql and SQL Server, in any case; `true` is [`Require`](SslMode::Require).
     pub(super) fn read(name: &str) -> Option<Self> {
-        let name: String = name.chars().filter(|c| !"-_ ".contains(*c)).collect();
-        Some(match name.to_ascii_lowercase().as_str() {
+        let mut squeezed = Zeroizing::new(String::with_capacity(name.len()));
+        squeezed.extend(name.chars().filter(|c| !"-_ ".contains(*c)).map(|c| c.to_ascii_lowercase()));
+        Some(match squeezed.as_str() {
             "disable" | "disabled" | "none" | "false" | "no" | "off" => SslMode::Disable,
             "allow" => SslMode::Allow,
             "prefer" | "preferred" | "optional" => SslMode::Prefer,

@@ -24,32 +24,33 @@ spelled! {
     }
 }
 
-const KEY: Kind<SecretBytes> = Kind::bytes(|leaf| key(leaf).ok_or(Refusal::Expected("text or bytes")));
-const ALGORITHM: Kind<Algorithm> =
-    Kind::text(|leaf| match leaf.text(|name| (Algorithm::read(name), is_none(name))) {
-        Some((Some(algorithm), _)) => Ok(algorithm),
-        Some((None, true)) => Err(Refusal::Expected(SIGNED)),
-        _ => Err(Refusal::OneOf(Algorithm::NAMES)),
-    });
-const NAME: Kind<String> = Kind::text(|leaf| {
-    let name =
-        leaf.text(|text| (!text.is_empty() && !text.chars().any(char::is_control)).then(|| text.to_owned()));
-    name.flatten().ok_or(Refusal::Expected("text that is not empty, without control characters"))
+const KEY: Kind<SecretBytes> = Kind::bytes("text or bytes", |leaf| key(leaf).ok_or(Refusal::Other));
+/// `none` is no unknown name, and gets a reason of its own.
+const ALGORITHM: Kind<Algorithm> = Kind::choice(
+    Algorithm::NAMES,
+    "an algorithm that signs: anyone can forge a token that is not signed",
+    |leaf| match leaf
+        .text(|name| Algorithm::read(name).ok_or_else(|| name.trim().eq_ignore_ascii_case("none")))
+    {
+        Some(Ok(algorithm)) => Ok(algorithm),
+        Some(Err(true)) => Err(Refusal::Other),
+        Some(Err(false)) | None => Err(Refusal::NoneOf(Algorithm::NAMES)),
+    },
+);
+const NAME: Kind<String> = Kind::text("a string that is not empty, without control characters", |leaf| {
+    let is_name = |text: &str| !text.is_empty() && !text.chars().any(char::is_control);
+    leaf.text(|text| is_name(text).then(|| text.to_owned())).flatten().ok_or(Refusal::Other)
 });
 
-/// The refused name itself does not stand in it: a message that quotes its input is dropped.
-const SIGNED: &str = "an algorithm that signs, such as HS256: anyone can forge a token that is not signed";
-const A_TIME: &str = "seconds, or a time such as `15m` or `7d`: at least a second, at most 366 days";
-const MINUTES: &str = "a whole number of minutes: at least 1, at most 366 days";
-const HOURS: &str = "a whole number of hours: at least 1, at most 366 days";
-const DAYS: &str = "a whole number of days, from 1 to 366";
-
-const IN_TIME: Kind<Duration> =
-    Kind::any(A_TIME, |leaf| time(leaf).and_then(life).ok_or(Refusal::Expected(A_TIME)));
-const IN_MINUTES: Kind<Duration> =
-    Kind::any(MINUTES, |leaf| units(leaf, 60).ok_or(Refusal::Expected(MINUTES)));
-const IN_HOURS: Kind<Duration> = Kind::any(HOURS, |leaf| units(leaf, 3600).ok_or(Refusal::Expected(HOURS)));
-const IN_DAYS: Kind<Duration> = Kind::any(DAYS, |leaf| units(leaf, 86_400).ok_or(Refusal::Expected(DAYS)));
+const TIME: Kind<Duration> =
+    Kind::any("seconds, or a time such as `15m` or `7d`: at least a second, at most 366 days", |leaf| {
+        time(leaf).and_then(life).ok_or(Refusal::Other)
+    });
+const MINUTES: Kind<Duration> =
+    Kind::any("a whole number of minutes: at least 1, at most 366 days", |leaf| units(leaf, 60));
+const HOURS: Kind<Duration> =
+    Kind::any("a whole number of hours: at least 1, at most 366 days", |leaf| units(leaf, 3_600));
+const DAYS: Kind<Duration> = Kind::any("a whole number of days, from 1 to 366", |leaf| units(leaf, 86_400));
 
 /// What unit the value of that key is in: its name says so.
 fn unit(key: &str) -> Kind<Duration> {
@@ -58,15 +59,16 @@ fn unit(key: &str) -> Kind<Duration> {
         | "expiryMinutes"
         | "expiry_minutes"
         | "ExpiryMinutes"
-        | "token_expiry_min" => IN_MINUTES,
-        "expiryHours" | "expiry_hours" | "ExpiryHours" | "refresh_expiry_h" => IN_HOURS,
-        "refresh_token_ttl_days" => IN_DAYS,
-        _ => IN_TIME,
+        | "token_expiry_min" => MINUTES,
+        "expiryHours" | "expiry_hours" | "ExpiryHours" | "refresh_expiry_h" => HOURS,
+        "refresh_token_ttl_days" => DAYS,
+        _ => TIME,
     }
 }
 
-fn units(leaf: Scalar<'_>, seconds: u64) -> Option<Duration> {
-    leaf.integer()?.checked_mul(seconds).map(Duration::from_secs).and_then(life)
+fn units(leaf: Scalar<'_>, seconds: u64) -> Result<Duration, Refusal> {
+    let all = leaf.integer().and_then(|units| units.checked_mul(seconds));
+    all.map(Duration::from_secs).and_then(life).ok_or(Refusal::Other)
 }
 
 /// More than a year is a wrong unit, or a token that nobody can take back.
@@ -79,10 +81,6 @@ fn key(leaf: Scalar<'_>) -> Option<SecretBytes> {
         Scalar::Bytes(bytes) => Some(SecretBytes::from(bytes.to_vec())),
         leaf => leaf.text(|text| SecretBytes::from(text.as_bytes().to_vec())),
     }
-}
-
-fn is_none(name: &str) -> bool {
-    name.trim().eq_ignore_ascii_case("none")
 }
 
 #[derive(Default)]
@@ -156,5 +154,19 @@ impl Draft for JwtDraft {
             refresh_ttl: self.refresh_ttl.unwrap_or(REFRESH_TTL),
         };
         (model, weak.into_iter().chain(unfit).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Field;
+    use crate::models::spelling::Spelled;
+
+    #[test]
+    fn every_spelling_is_documented() {
+        let documented = include_str!("../mod.rs");
+        for name in Field::NAMES {
+            assert!(documented.contains(&format!("`{name}`")), "{name}");
+        }
     }
 }
