@@ -241,7 +241,7 @@ impl<T> Builder<T> {
         self
     }
 
-    /// Where time comes from. Default: [`SystemClock`].
+    /// Where time comes from. Default: [`SystemClock`](crate::SystemClock).
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = Some(clock);
