@@ -1,6 +1,5 @@
 //! How a configuration stands, by section and secret: names and states, never a value.
 
-use crate::assemble::Have;
 use crate::publish::Publisher;
 use crate::store::TroubleKind;
 use crate::tree::KeyPath;
@@ -163,13 +162,7 @@ impl<T> Publisher<T> {
         if !outside.is_empty() {
             notes.push(format!("outside of any `Live` part, so never withheld: {}", outside.join(", ")));
         }
-        let (parsed, _) = {
-            let have: Vec<Have> = self.states.iter().map(|state| state.have.clone()).collect();
-            crate::assemble::parse(&self.plan, &have)
-        };
-        notes.extend(
-            crate::assemble::remarks(&self.plan, &parsed).into_iter().filter(|r| r.contains("overridden")),
-        );
+        notes.extend(self.overridden.iter().cloned());
         Health {
             ready: secrets.iter().all(|secret| secret.withheld.is_none()),
             degraded: secrets.iter().any(|secret| !secret.is_ok()) || refresher == "dead",

@@ -69,6 +69,9 @@ pub(crate) struct Publisher<T> {
     pub(crate) states: Vec<State>,
     pub(crate) sets: Sets,
     pub(crate) made: Arc<Made<T>>,
+    /// The secrets that another layer overrides, in words. A health answer is asked for often, and finding them means
+    /// reading every document: so once per publication.
+    pub(crate) overridden: Vec<String>,
     sections: Vec<Refresher<T>>,
     /// How many sections there may be before those whose handles are gone are looked for.
     room: usize,
@@ -83,7 +86,8 @@ impl<T> Publisher<T> {
         made: Arc<Made<T>>,
     ) -> Self {
         let sets = Sets::new(&plan, &made.lives);
-        Self { plan, freshness, assemble, states, sets, made, sections: Vec::new(), room: 64 }
+        let overridden = overridden(&plan, &states);
+        Self { plan, freshness, assemble, states, sets, made, overridden, sections: Vec::new(), room: 64 }
     }
 
     fn scene(&self, now: Tick) -> Scene<'_, T> {
@@ -197,6 +201,7 @@ impl<T> Publisher<T> {
             }
             self.sets = Sets::new(&self.plan, &made.lives);
             self.made = Arc::new(made);
+            self.overridden = overridden(&self.plan, &self.states);
             cell.store(self.made.clone());
         }
         published
@@ -256,6 +261,13 @@ impl<T: Send + Sync + 'static> Publisher<T> {
         }));
         Some(cell)
     }
+}
+
+fn overridden(plan: &Plan, states: &[State]) -> Vec<String> {
+    let have: Vec<Have> = states.iter().map(|state| state.have.clone()).collect();
+    let (parsed, _) = crate::assemble::parse(plan, &have);
+    let remarks = crate::assemble::remarks(plan, &parsed).into_iter();
+    remarks.filter(|remark| remark.contains("overridden")).collect()
 }
 
 fn view<T, S: DeserializeOwned>(

@@ -297,6 +297,12 @@ async fn the_previous_revision_is_there_from_the_start_and_after_each_rotation()
     config.refresh().await;
     assert_eq!(mail.latest().token.expose_secret(), "t3");
     assert_eq!(mail.previous().unwrap().token.expose_secret(), "t2");
+    // who holds a revision asks it for the one before: a rotation in between changes nothing
+    let held = mail.get().unwrap();
+    source.rotate("mail", r#"{"token": "t4"}"#);
+    config.refresh().await;
+    assert_eq!(held.previous().unwrap().token.expose_secret(), "t2");
+    assert_eq!(mail.previous().unwrap().token.expose_secret(), "t3");
     let other = load(&self::source()).await;
     assert!(other.section(|app| &app.mail).previous().is_none());
 }
