@@ -1,6 +1,6 @@
 //! The heart: layers and documents in, the application's own struct or a report out. Pure: no I/O, no clock.
 
-use crate::decode::{self, Found, What};
+use crate::decode::{self, Found, Unchecked, What};
 use crate::layers::{self, Given};
 use crate::plan::{Plan, SecretId};
 use crate::report::{Fault, FaultKind, Place};
@@ -79,10 +79,13 @@ pub(crate) fn assemble<T: DeserializeOwned>(
             Some(value) => Ok(Made { value, lives: decoded.lives, unknown }),
             None => {
                 let faults = decoded.faults.iter().map(|found| fault(plan, have, root, found)).collect();
-                let remarks = decoded.unchecked.iter().map(|(path, keys)| match keys {
-                    0 => format!("what lies beside and under `{path}` may hold more faults: no stand-in satisfied its type"),
-                    1 => format!("1 key under `{path}` not checked"),
-                    keys => format!("{keys} keys under `{path}` not checked"),
+                let remarks = decoded.unchecked.iter().map(|unchecked| match unchecked {
+                    Unchecked::Under(path, 1) => format!("1 key under `{path}` not checked"),
+                    Unchecked::Under(path, keys) => format!("{keys} keys under `{path}` not checked"),
+                    Unchecked::Beside(path) => {
+                        format!("what is missing beside or above `{path}` is not told: no stand-in satisfied its type")
+                    }
+                    Unchecked::Rest => "there may be more: a report ends here".to_owned(),
                 });
                 Err((faults, remarks.collect()))
             }

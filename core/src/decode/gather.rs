@@ -4,9 +4,9 @@
 //! decoded anew; a stand-in that the type refuses is exchanged for its next candidate. Faults come out in the
 //! order of the fields. All this happens only when the first walk has failed.
 
-use super::error::{Error, What};
-use super::standin::Entry;
-use super::{De, Notes, Walk, has_hole, standin};
+use super::error::{Error, Parts, What};
+use super::standin::{Copies, Entry, StandIn};
+use super::{De, Notes, Walk, has_hole, screen};
 use crate::plan::OriginInfo;
 use crate::tree::{KeyPath, Merged, Slot};
 use serde::de::DeserializeOwned;
@@ -23,8 +23,8 @@ pub(crate) struct Decoded<T> {
     pub(crate) lives: Vec<KeyPath>,
     /// Keys that no field took.
     pub(crate) unknown: Vec<KeyPath>,
-    /// Places that no stand-in satisfied, and how many keys lie under each unchecked.
-    pub(crate) unchecked: Vec<(KeyPath, usize)>,
+    /// What was not looked at.
+    pub(crate) unchecked: Vec<Unchecked>,
 }
 
 /// One fault of decoding.
@@ -38,10 +38,21 @@ pub(crate) struct Found {
     pub(crate) any: bool,
 }
 
+/// What may hold more faults than are told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Unchecked {
+    /// So many keys, under a place of which nothing can be told before its own fault is gone.
+    Under(KeyPath, usize),
+    /// No stand-in satisfied the type there, so that the tables around it never came to their end.
+    Beside(KeyPath),
+    /// Everything after the last fault of a report.
+    Rest,
+}
+
 /// The most faults in one report.
 const FAULTS: usize = 64;
 /// The most walks: a bound for types that refuse everything.
-const WALKS: usize = 4_000;
+pub(super) const WALKS: usize = 4_000;
 
 pub(crate) fn decode<T: DeserializeOwned>(
     root: &Slot<'_>,
@@ -63,6 +74,7 @@ pub(crate) fn decode<T: DeserializeOwned>(
         };
     }
     walk.thorough = true;
+    walk.copies = Copies::new();
     let mut gather = Gather { root, walk, faults: Vec::new(), unchecked: Vec::new(), walks: 0 };
     gather.run::<T>();
     let notes = gather.walk.notes.into_inner();
@@ -110,78 +122,103 @@ pub(super) fn by_field(
 }
 
 impl Found {
-    fn new(path: KeyPath, what: What) -> Self {
+    pub(super) fn new(path: KeyPath, what: What) -> Self {
         Self { path, what, other: None, any: false }
     }
 }
 
-struct Gather<'g> {
-    root: &'g Slot<'g>,
-    walk: Walk,
-    faults: Vec<Found>,
-    unchecked: Vec<(KeyPath, usize)>,
-    walks: usize,
+pub(super) struct Gather<'g> {
+    pub(super) root: &'g Slot<'g>,
+    pub(super) walk: Walk,
+    pub(super) faults: Vec<Found>,
+    pub(super) unchecked: Vec<Unchecked>,
+    pub(super) walks: usize,
 }
 
 impl Gather<'_> {
     fn run<T: DeserializeOwned>(&mut self) {
-        while self.walks < WALKS && self.faults.len() < FAULTS {
-            let Err(e) = self.once::<T>() else { return };
-            let (path, what) = e.into_parts();
-            if !self.settle::<T>(path.clone(), what) {
-                self.unchecked.push((path.clone(), self.root.at(&path).map_or(0, leaves)));
+        while self.walks < WALKS {
+            let Err(parts) = self.once::<T>() else { return };
+            if self.faults.len() >= FAULTS {
+                self.unchecked.push(Unchecked::Rest);
+                return;
+            }
+            let path = parts.path.clone();
+            if !self.settle::<T>(parts) {
+                self.unchecked.push(Unchecked::Beside(self.outermost_zone(&path)));
                 return;
             }
         }
+        self.unchecked.push(Unchecked::Rest);
     }
 
-    fn once<T: DeserializeOwned>(&mut self) -> Result<(), Error> {
+    pub(super) fn once<T: DeserializeOwned>(&mut self) -> Result<(), Parts> {
         self.walks += 1;
         self.walk.used_standin.set(0);
         self.walk.notes.replace(Notes::default());
-        T::deserialize(De::root(self.root, &self.walk)).map(drop)
+        T::deserialize(De::root(self.root, &self.walk)).map(drop).map_err(Error::into_parts)
     }
 
     /// Makes the next walk get past this error. `false`: there is no way past it.
-    fn settle<T: DeserializeOwned>(&mut self, path: KeyPath, what: What) -> bool {
-        if let What::Missing(name) = what {
-            self.walk.missing.insert(path.clone(), name);
-        }
-        if let What::Duplicate(field) = what {
-            return self.two_spellings::<T>(&path, field);
-        }
-        if let Some(zone) = self.zone(&path) {
-            return self.next_candidate(&zone, &path);
-        }
-        if matches!(what, What::UnknownField(_)) {
-            self.faults.push(Found::new(path.clone(), what));
-            self.walk.overlay.insert(path, Entry::Dropped);
-            return true;
-        }
-        if let (What::Missing(_), Some(parent)) = (&what, path.parent()) {
-            // the fault is the secret's that could not be had, and is told there
-            let quiet = self.short_of_secret(parent);
-            if !quiet {
-                self.faults.push(Found::new(path.clone(), what));
+    pub(super) fn settle<T: DeserializeOwned>(&mut self, parts: Parts) -> bool {
+        let place = self.place_of(&parts);
+        let Parts { path, what, culprit, own } = parts;
+        match what {
+            What::Duplicate(field) => return self.two_spellings::<T>(&path, field),
+            What::Missing(name) => {
+                if self.walk.overlay.contains_key(&path) && self.lies_deeper::<T>(&path, name) {
+                    return true;
+                }
+                self.walk.missing.insert(path.clone(), name);
             }
-            self.walk.overlay.insert(path, Entry::StandIn(0));
+            _ => {}
+        }
+        if place == path && culprit.is_none() && self.blame::<T>(&path, &what) {
             return true;
         }
-        if let Some(done) = self.blame::<T>(&path, &what) {
-            return done;
+        if let Some(zone) = self.zone(&place) {
+            return self.next_candidate(&zone, &place, &what);
         }
-        let unsure = self.below(&path).next().is_some();
-        if !unsure {
-            let any = self.walk.notes.borrow().any.contains(&path);
-            self.faults.push(Found { any, ..Found::new(path.clone(), what) });
+        match what {
+            What::UnknownField(_) => {
+                self.faults.push(Found::new(path.clone(), what));
+                self.walk.overlay.insert(path, Entry::Dropped);
+            }
+            What::Missing(_) => {
+                // the fault is the secret's that could not be had, and is told there
+                if !self.short_of_secret(path.parent()) {
+                    self.faults.push(Found::new(path.clone(), what));
+                }
+                self.walk.overlay.insert(path, Entry::StandIn(StandIn::default()));
+            }
+            _ => {
+                // with a stand-in under it, it may be that stand-in which it refuses
+                if self.below(&place).next().is_none() {
+                    self.found(&place, what, own);
+                    if culprit.is_none() && self.is_buffered(&place) {
+                        self.under(&place, 0);
+                    }
+                }
+                self.replace(place);
+            }
         }
-        self.replace(path);
         true
     }
 
+    /// A fault that is certain.
+    pub(super) fn found(&mut self, place: &KeyPath, mut what: What, own: bool) {
+        if let What::WrongType(text) | What::OutOfRange(text) | What::WrongLength(text) = &mut what
+            && screen::quotes(text, own, self.root)
+        {
+            *text = screen::INSTEAD.into();
+        }
+        let any = self.walk.notes.borrow().any.contains(place);
+        self.faults.push(Found { any, ..Found::new(place.clone(), what) });
+    }
+
     /// Whether a table, or one around it, is short of something that could not be had.
-    fn short_of_secret(&self, table: KeyPath) -> bool {
-        let mut at = Some(table);
+    fn short_of_secret(&self, table: Option<KeyPath>) -> bool {
+        let mut at = table;
         while let Some(here) = at {
             if self.root.at(&here).is_some_and(has_hole) {
                 return true;
@@ -191,26 +228,53 @@ impl Gather<'_> {
         false
     }
 
-    fn below<'s>(&'s self, path: &'s KeyPath) -> impl Iterator<Item = &'s KeyPath> + 's {
+    pub(super) fn below<'s>(&'s self, path: &'s KeyPath) -> impl Iterator<Item = &'s KeyPath> + 's {
         let from = self.walk.overlay.range(path.clone()..);
         from.map(|(key, _)| key).take_while(move |key| key.starts_with(path)).filter(move |key| *key != path)
     }
 
-    /// Puts a stand-in for everything at and below a path.
-    fn replace(&mut self, path: KeyPath) {
+    /// Puts a stand-in for everything at and below a path. A value that is the tag of a table goes with that table:
+    /// what else stands there belongs to a variant that nobody knows.
+    fn replace(&mut self, mut path: KeyPath) {
+        if self.walk.notes.borrow().tags.contains(&path)
+            && let Some(table) = path.parent()
+        {
+            self.under(&table, 1);
+            path = table;
+        }
         let below: Vec<KeyPath> = self.below(&path).cloned().collect();
         for key in below {
             self.walk.overlay.remove(&key);
         }
-        self.walk.overlay.insert(path, Entry::StandIn(0));
+        self.walk.overlay.insert(path, Entry::StandIn(StandIn::default()));
+    }
+
+    /// Notes that the keys of a table, all but so many, could not be looked at one by one.
+    fn under(&mut self, table: &KeyPath, but: usize) {
+        let keys = match self.root.at(table) {
+            Some(slot) if matches!(slot.node, Merged::Table(..) | Merged::List(_)) => {
+                leaves(slot).saturating_sub(but)
+            }
+            _ => 0,
+        };
+        if keys > 0 {
+            self.unchecked.push(Unchecked::Under(table.clone(), keys));
+        }
+    }
+
+    fn outermost_zone(&self, path: &KeyPath) -> KeyPath {
+        let mut zone = path.clone();
+        while let Some(outer) = self.zone(&zone).and_then(|here| self.zone(&here.parent()?)) {
+            zone = outer;
+        }
+        self.zone(&zone).unwrap_or(zone)
     }
 
     /// The stand-in or hole that a path lies in.
-    fn zone(&self, path: &KeyPath) -> Option<KeyPath> {
+    pub(super) fn zone(&self, path: &KeyPath) -> Option<KeyPath> {
         let mut at = Some(path.clone());
         while let Some(here) = at {
-            let overlaid =
-                matches!(self.walk.overlay.get(&here), Some(Entry::StandIn(_) | Entry::Refused(_)));
+            let overlaid = self.walk.overlay.get(&here).is_some_and(|entry| *entry != Entry::Dropped);
             let hole = self.root.at(&here).is_some_and(|slot| matches!(slot.node, Merged::Hole));
             if overlaid || hole {
                 return Some(here);
@@ -220,40 +284,44 @@ impl Gather<'_> {
         None
     }
 
-    fn next_candidate(&mut self, zone: &KeyPath, path: &KeyPath) -> bool {
-        let asked = self.walk.notes.borrow().asked.get(path).copied();
-        let refused = matches!(self.walk.overlay.get(zone), Some(Entry::Refused(_)));
-        let now = match self.walk.overlay.get(path) {
-            Some(Entry::StandIn(n) | Entry::Refused(n)) => Some(*n),
-            _ => None,
-        };
-        let inherited = match self.walk.overlay.get(zone) {
-            Some(Entry::StandIn(n) | Entry::Refused(n)) => *n,
-            _ => 0,
-        };
-        match (asked, now) {
-            _ if refused => false,
-            // a key of a flattened struct, not offered so far
-            (None, None) => {
-                self.walk.overlay.insert(path.clone(), Entry::StandIn(0));
-                true
+    pub(super) fn next_candidate(&mut self, zone: &KeyPath, place: &KeyPath, what: &What) -> bool {
+        let standin = |path: &KeyPath| self.walk.overlay.get(path).and_then(|entry| entry.standin());
+        let (now, inherited) = (standin(place), standin(zone).unwrap_or_default());
+        let count = self.walk.notes.borrow().asked.get(place).copied();
+        let next = now.unwrap_or(inherited).number + 1;
+        match (what, count) {
+            _ if matches!(self.walk.overlay.get(zone), Some(Entry::Refused(_))) => return false,
+            // a tag that was missing: its table is of no variant that anyone knows
+            (What::UnknownVariant(_), _) if zone == place && self.is_tag_of_real(place) => {
+                self.replace(place.clone());
             }
-            (Some(count), now) if now.unwrap_or(inherited) + 1 < count => {
-                let next = now.unwrap_or(inherited) + 1;
-                let below: Vec<KeyPath> = self.below(path).cloned().collect();
+            (What::UnknownVariant([first, ..]), _) if now.is_none_or(|now| now.name.is_none()) => {
+                self.walk.overlay.insert(place.clone(), Entry::StandIn(StandIn::named(first)));
+            }
+            // a key of a flattened struct, not offered so far
+            (_, None) if now.is_none() => {
+                self.walk.overlay.insert(place.clone(), Entry::StandIn(StandIn::default()));
+            }
+            (_, Some(count)) if next < count => {
+                let below: Vec<KeyPath> = self.below(place).cloned().collect();
                 for key in below {
-                    if let Some(Entry::StandIn(n)) = self.walk.overlay.get_mut(&key) {
-                        *n = next;
+                    if let Some(Entry::StandIn(standin)) = self.walk.overlay.get_mut(&key) {
+                        *standin = StandIn::number(next);
                     }
                 }
-                self.walk.overlay.insert(path.clone(), Entry::StandIn(next));
-                true
+                self.walk.overlay.insert(place.clone(), Entry::StandIn(StandIn::number(next)));
             }
             _ => {
-                self.walk.overlay.insert(zone.clone(), Entry::Refused(0));
-                true
+                self.walk.overlay.insert(zone.clone(), Entry::Refused(StandIn::default()));
             }
         }
+        true
+    }
+
+    /// Whether a place is the tag of a table that stands as it came.
+    fn is_tag_of_real(&self, place: &KeyPath) -> bool {
+        let real = |table: KeyPath| self.root.at(&table).is_some() && self.zone(&table).is_none();
+        self.walk.notes.borrow().tags.contains(place) && place.parent().is_some_and(real)
     }
 
     /// Two keys of one table are spellings of one field: names both, and goes on without the second.
@@ -287,92 +355,38 @@ impl Gather<'_> {
             keys.keys().map(|key| table.child(key)).filter(|key| key != second).collect();
         others.into_iter().find(|key| {
             let before = self.walk.overlay.insert(key.clone(), Entry::Dropped);
-            let still = matches!(self.once::<T>().map_err(Error::into_parts),
-                Err((path, What::Duplicate(name))) if path == *table && name == field);
-            match before {
-                Some(entry) => self.walk.overlay.insert(key.clone(), entry),
-                None => self.walk.overlay.remove(key),
-            };
+            let still = matches!(self.once::<T>(),
+                Err(Parts { path, what: What::Duplicate(name), .. }) if path == *table && name == field);
+            self.put_back(key, before);
             !still
         })
     }
 
-    /// Inside `flatten` and `untagged` an error has only the table's path. Finds the key by trying: the one
-    /// with a stand-in for which the error goes away. `None`: not such an error.
-    fn blame<T: DeserializeOwned>(&mut self, path: &KeyPath, what: &What) -> Option<bool> {
-        let Merged::Table(keys, _) = &self.root.at(path)?.node else { return None };
-        let suspects: Vec<KeyPath> = {
-            let notes = self.walk.notes.borrow();
-            let keys = keys.keys().map(|key| path.child(key));
-            let added = self.below(path).filter(|key| key.len() == path.len() + 1).cloned();
-            keys.chain(added).filter(|key| notes.any.contains(key)).collect()
+    pub(super) fn put_back(&mut self, key: &KeyPath, before: Option<Entry>) {
+        match before {
+            Some(entry) => self.walk.overlay.insert(key.clone(), entry),
+            None => self.walk.overlay.remove(key),
         };
-        for key in suspects {
-            let before = self.walk.overlay.get(&key).copied();
-            if matches!(before, Some(Entry::Dropped | Entry::Refused(_))) {
-                continue;
-            }
-            for candidate in 0..standin::ANY {
-                if before == Some(Entry::StandIn(candidate)) || self.walks >= WALKS {
-                    continue;
-                }
-                self.walk.overlay.insert(key.clone(), Entry::StandIn(candidate));
-                let still = match self.once::<T>().map_err(Error::into_parts) {
-                    Err((at, same)) => at == *path && same == *what,
-                    Ok(()) => false,
-                };
-                if !still {
-                    if before.is_none() {
-                        self.faults.push(Found { any: true, ..Found::new(key, what.clone()) });
-                    }
-                    return Some(true);
-                }
-            }
-            match before {
-                Some(entry) => self.walk.overlay.insert(key, entry),
-                None => self.walk.overlay.remove(&key),
-            };
-        }
-        None
     }
 }
 
-/// Lets a walk from nothing but stand-ins come to its end, for the schema.
-pub(super) fn settle(walk: &mut Walk, once: impl Fn(&Walk) -> Result<(), Error>) {
+/// Lets a walk from nothing but stand-ins come to its end, for the schema: notes what `T` asks for.
+pub(super) fn asked_for<T: DeserializeOwned>() -> Notes {
     static NOTHING: Slot<'static> = Slot {
         node: Merged::Hole,
         origin: crate::tree::Origin { layer: crate::tree::OriginId(0), secret: None },
         beaten: Vec::new(),
     };
-    let mut gather = Gather {
-        root: &NOTHING,
-        walk: std::mem::take(walk),
-        faults: Vec::new(),
-        unchecked: Vec::new(),
-        walks: 0,
-    };
-    gather.walk.overlay.insert(KeyPath::root(), Entry::StandIn(0));
+    let walk = Walk { thorough: true, into_options: true, copies: Copies::new(), ..Walk::default() };
+    let mut gather = Gather { root: &NOTHING, walk, faults: Vec::new(), unchecked: Vec::new(), walks: 0 };
+    gather.walk.overlay.insert(KeyPath::root(), Entry::StandIn(StandIn::default()));
     while gather.walks < WALKS {
-        gather.walks += 1;
-        gather.walk.used_standin.set(0);
-        gather.walk.notes.replace(Notes::default());
-        let Err(e) = once(&gather.walk) else { break };
-        let (path, what) = e.into_parts();
-        if let What::Missing(name) = what {
-            gather.walk.missing.insert(path.clone(), name);
-        }
-        let past = match what {
-            What::Duplicate(_) => {
-                let key = gather.walk.notes.borrow().last_key.clone();
-                key.is_some_and(|key| gather.walk.overlay.insert(key, Entry::Dropped).is_none())
-            }
-            _ => gather.next_candidate(&KeyPath::root(), &path),
-        };
-        if !past {
+        let Err(parts) = gather.once::<T>() else { break };
+        if !gather.settle::<T>(parts) {
             break;
         }
     }
-    *walk = gather.walk;
+    gather.walk.notes.into_inner()
 }
 
 fn leaves(slot: &Slot<'_>) -> usize {

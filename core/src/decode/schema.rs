@@ -1,7 +1,6 @@
 //! The keys a type asks for.
 
-use super::standin::StandIn;
-use super::{At, De, Notes, Path, Walk};
+use super::Notes;
 use crate::tree::KeyPath;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
@@ -79,13 +78,7 @@ impl fmt::Display for KeyKind {
 
 /// Decodes `T` from nothing and notes what it asks for. A type whose code panics on that has no schema.
 fn notes<T: DeserializeOwned>() -> Notes {
-    let mut walk = Walk { thorough: true, into_options: true, ..Walk::default() };
-    let settled = catch_unwind(AssertUnwindSafe(|| {
-        super::gather::settle(&mut walk, |walk| {
-            T::deserialize(De { at: At::StandIn(StandIn::default()), walk, path: Path::ROOT }).map(drop)
-        });
-    }));
-    if settled.is_err() { Notes::default() } else { walk.notes.into_inner() }
+    catch_unwind(AssertUnwindSafe(super::gather::asked_for::<T>)).unwrap_or_default()
 }
 
 /// The paths of all keys and tables that `T` asks for.

@@ -31,8 +31,13 @@ pub(super) fn loose_any<'de, V: Visitor<'de>>(text: &'de str, visitor: V) -> Res
     visitor.visit_borrowed_str(text)
 }
 
+/// Whether a target asks for serde's own `Duration`.
+pub(super) fn is_duration(name: &str, fields: &[&str]) -> bool {
+    name == "Duration" && fields == ["secs", "nanos"]
+}
+
 /// humantime: `90s`, `1h 30m`.
-pub(super) fn duration<'de, V: Visitor<'de>>(text: &'de str, visitor: V) -> Result<V::Value, Error> {
+pub(super) fn duration<'de, V: Visitor<'de>>(text: &str, visitor: V) -> Result<V::Value, Error> {
     let Ok(duration) = humantime::parse_duration(text.trim()) else {
         return Err(Error::new(What::WrongType("a duration such as `90s` or `1h 30m`".into())));
     };
