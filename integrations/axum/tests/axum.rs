@@ -1,5 +1,7 @@
 //! Requests through a router, over a manager in memory and a clock that stands still.
 
+#![allow(clippy::unwrap_used, reason = "a stage that cannot be set fails its test")]
+
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRef, FromRequestParts, State};
 use axum::http::{HeaderMap, Request, StatusCode, header};

@@ -1,0 +1,144 @@
+//! The application: its configuration, and the routes that use it.
+
+use crate::jwt::{self, Claims, SignedWith};
+use axum::extract::{FromRef, FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use secretfig::models::{DatabaseCredentials, JwtConfig};
+use secretfig::{Config, ExposeSecret, Held, Live, SecretString, Section};
+use secretfig_axum::{Secrets, health_router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// The whole of the application's configuration. What is `Live` may change while the process runs.
+#[derive(Deserialize)]
+pub(crate) struct AppConfig {
+    pub(crate) server: Server,
+    pub(crate) log: Log,
+    database: Live<DatabaseCredentials>,
+    reports: Live<DatabaseCredentials>,
+    pub(crate) jwt: Live<JwtConfig>,
+    mail: Live<Mail>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Server {
+    pub(crate) host: IpAddr,
+    pub(crate) port: u16,
+    pub(crate) shutdown_grace: Duration,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Log {
+    pub(crate) level: Level,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Level {
+    Error,
+    Warn,
+    Info,
+    Debug,
+}
+
+/// A plain field and a secret one side by side.
+#[derive(Deserialize)]
+struct Mail {
+    sender: String,
+    api_key: SecretString,
+}
+
+/// Tells the second database from the first.
+enum Reports {}
+
+/// What the handlers share. A handler that asks for a section that is not in here does not compile.
+#[derive(Clone, FromRef)]
+struct AppState {
+    config: Config<AppConfig>,
+    database: Section<DatabaseCredentials>,
+    reports: Section<DatabaseCredentials, Reports>,
+    jwt: Section<JwtConfig>,
+    mail: Section<Mail>,
+}
+
+pub(crate) fn router(config: &Config<AppConfig>) -> Router {
+    let state = AppState {
+        config: config.clone(),
+        database: config.section(|app| &app.database),
+        reports: config.section(|app| &app.reports).keyed(),
+        jwt: config.section(|app| &app.jwt),
+        mail: config.section(|app| &app.mail),
+    };
+    Router::new()
+        .route("/config", get(origins))
+        .route("/connections", get(connections))
+        .route("/token", post(token))
+        .route("/me", get(me))
+        .merge(health_router(config))
+        .with_state(state)
+}
+
+/// Where each key came from. It holds names and revisions and no value; even so, a real service keeps it behind a door.
+async fn origins(State(config): State<Config<AppConfig>>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], config.explain().to_json()).into_response()
+}
+
+/// Stands where a real service would open connections: two databases and a mail service, each as of one revision.
+async fn connections(
+    Secrets(db): Secrets<DatabaseCredentials>,
+    Secrets(reports): Secrets<DatabaseCredentials, Reports>,
+    Secrets(mail): Secrets<Mail>,
+) -> Json<Value> {
+    Json(json!({
+        "database": { "endpoint": db.endpoint(), "of": revision(&db) },
+        "reports": { "endpoint": reports.endpoint(), "of": revision(&reports) },
+        "mail": { "sender": mail.sender, "with_key": !mail.api_key.expose_secret().is_empty() },
+    }))
+}
+
+/// `database #1`: a name and a revision, which say nothing of the value.
+fn revision<S, K>(held: &Held<S, K>) -> String {
+    let of = held.revisions().iter().map(|(secret, revision)| format!("{secret} {revision}"));
+    of.collect::<Vec<_>>().join(", ")
+}
+
+/// A real service would ask who is there first.
+async fn token(Secrets(key): Secrets<JwtConfig>) -> Result<Json<Value>, StatusCode> {
+    let token = jwt::sign(&key, "demo").map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    Ok(Json(json!({ "token": token })))
+}
+
+async fn me(caller: Caller) -> Json<Value> {
+    Json(json!({ "subject": caller.claims.sub, "signed_with": caller.signed_with }))
+}
+
+/// Whoever shows a valid token: an extractor of the application's own, on top of a section.
+struct Caller {
+    claims: Claims,
+    signed_with: SignedWith,
+}
+
+impl<St: Send + Sync> FromRequestParts<St> for Caller
+where
+    Section<JwtConfig>: FromRef<St>,
+{
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &St) -> Result<Self, Response> {
+        let Secrets(key): Secrets<JwtConfig> =
+            Secrets::from_request_parts(parts, state).await.map_err(IntoResponse::into_response)?;
+        let bearer = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let verified =
+            bearer.and_then(|value| value.strip_prefix("Bearer ")).and_then(|token| jwt::verify(&key, token));
+        match verified {
+            Some((claims, signed_with)) => Ok(Self { claims, signed_with }),
+            None => Err((StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")]).into_response()),
+        }
+    }
+}
