@@ -45,8 +45,15 @@ pub struct Invalid {
 pub(crate) struct Made<T> {
     pub(crate) value: T,
     pub(crate) lives: Vec<KeyPath>,
-    /// Keys of plain layers that no field took, with the layer's name.
-    pub(crate) unknown: Vec<(KeyPath, String)>,
+    /// Keys of plain layers that no field took.
+    pub(crate) unknown: Vec<Unknown>,
+}
+
+/// A key of a plain layer that no field took.
+pub(crate) struct Unknown {
+    pub(crate) path: KeyPath,
+    pub(crate) layer: String,
+    pub(crate) environment: bool,
 }
 
 /// One that did not.
@@ -298,10 +305,11 @@ pub(crate) fn nearest<'k>(key: &str, known: &[&'k str]) -> Option<&'k str> {
 
 /// Keys of plain layers that no field took. In sealed documents they are silent: a secret may hold more than one
 /// application wants.
-fn unknown_plain(plan: &Plan, root: &Slot<'_>, unknown: &[KeyPath]) -> Vec<(KeyPath, String)> {
+fn unknown_plain(plan: &Plan, root: &Slot<'_>, unknown: &[KeyPath]) -> Vec<Unknown> {
     let plain = unknown.iter().filter_map(|path| {
         let slot = root.at(path).filter(|slot| !slot.is_secret())?;
-        Some((path.clone(), plan.place_of(slot).to_string()))
+        let environment = plan.origin(slot.origin.layer).is_some_and(|info| info.environment);
+        Some(Unknown { path: path.clone(), layer: plan.place_of(slot).to_string(), environment })
     });
     plain.collect()
 }

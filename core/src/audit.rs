@@ -18,7 +18,12 @@ pub(crate) fn fetched(
 }
 
 /// A probe reads no value, so one that succeeds is no access; one that is refused was an attempt.
-pub(crate) fn probed(identity: Option<&Identity>, source: &str, secret: &str, result: &Result<Probe, SourceError>) {
+pub(crate) fn probed(
+    identity: Option<&Identity>,
+    source: &str,
+    secret: &str,
+    result: &Result<Probe, SourceError>,
+) {
     if let Err(e) = result {
         line(identity, source, secret, None, e.kind().as_str(), "wire");
     }

@@ -210,7 +210,8 @@ impl<T: Send + Sync + 'static> Config<T> {
     /// Rocket. `keys` are key paths, `databases.*` all below one. figment prints values in its errors and its
     /// `Debug`, holds them in plain strings and does not wipe them: expose what is needed, and nothing else.
     ///
-    /// It is of this moment and does not rotate. Each secret that leaves is audited.
+    /// It is of this moment and does not rotate; its profile is the configuration's. Each secret that leaves is
+    /// audited.
     #[cfg(feature = "figment")]
     pub fn expose<K: AsRef<str>>(&self, keys: impl IntoIterator<Item = K>) -> figment::Figment {
         let patterns: Vec<KeyPath> = keys.into_iter().map(|key| KeyPath::parse(key.as_ref())).collect();
@@ -233,7 +234,8 @@ impl<T: Send + Sync + 'static> Config<T> {
                 crate::audit::line(identity, source, secret.ask.name(), revision, "exposed", "memory");
             }
         }
-        figment::Figment::from(figment::providers::Serialized::globals(dict))
+        // a figment takes over the profile of one that is merged into it
+        figment::Figment::from(figment::providers::Serialized::globals(dict)).select(plan.profile.as_str())
     }
 }
 

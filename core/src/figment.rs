@@ -16,6 +16,13 @@ impl From<figment::Profile> for Profile {
     }
 }
 
+/// For applications whose own error type takes figment's: the report, as a message.
+impl From<crate::LoadError> for figment::Error {
+    fn from(e: crate::LoadError) -> Self {
+        figment::Error::from(e.to_string())
+    }
+}
+
 /// As figment itself does, the provider is read here and now; what it failed with is told by `load()`.
 impl<P: figment::Provider> From<P> for Layer {
     #[track_caller]

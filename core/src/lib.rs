@@ -141,4 +141,7 @@ pub use secretfig_source as source;
 mod documents {
     #[doc = include_str!("../../README.md")]
     struct Readme;
+
+    #[doc = include_str!("../docs/adopting.md")]
+    struct Adopting;
 }

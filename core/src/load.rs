@@ -1,6 +1,6 @@
 //! `load()`: asks every source in one wave, assembles, and tells every fault at once.
 
-use crate::assemble::{self, Have, place_of_secret};
+use crate::assemble::{self, Have, Unknown, place_of_secret};
 use crate::builder::Builder;
 use crate::config::{Config, assembler};
 use crate::decode;
@@ -261,21 +261,33 @@ async fn give_back(plan: &Plan, have: &[Have], remarks: &mut Vec<String>) {
     remarks.extend(futures_util::future::join_all(revoking).await.into_iter().flatten());
 }
 
-fn unknown<T: DeserializeOwned>(unknown: &[(KeyPath, String)], remarks: &mut Vec<String>) {
+/// One remark per key that no field takes, with the nearest that one does. Variables without such a neighbour are
+/// told together where they are many: a layer of the whole environment has all of the machine's.
+fn unknown<T: DeserializeOwned>(unknown: &[Unknown], remarks: &mut Vec<String>) {
+    const MANY: usize = 3;
     if unknown.is_empty() {
         return;
     }
     let known = decode::key_paths::<T>();
-    for (path, layer) in unknown {
+    let mut variables = Vec::new();
+    for Unknown { path, layer, environment } in unknown {
         let parent = path.parent().unwrap_or_default();
         let beside = known.iter().filter(|key| key.parent().as_ref() == Some(&parent));
         let beside: Vec<&str> = beside.filter_map(KeyPath::last).collect();
-        let near = path.last().and_then(|key| assemble::nearest(key, &beside));
-        remarks.push(match near {
+        match path.last().and_then(|key| assemble::nearest(key, &beside)) {
             Some(near) => {
-                format!("no field takes `{path}` of {layer}: did you mean `{}`?", parent.child(near))
+                let near = parent.child(near);
+                remarks.push(format!("no field takes `{path}` of {layer}: did you mean `{near}`?"));
             }
-            None => format!("no field takes `{path}` of {layer}"),
-        });
+            None if *environment => variables.push((path, layer)),
+            None => remarks.push(format!("no field takes `{path}` of {layer}")),
+        }
+    }
+    if variables.len() > MANY {
+        let first: Vec<String> = variables.iter().take(MANY).map(|(path, _)| format!("`{path}`")).collect();
+        let rest = variables.len() - MANY;
+        remarks.push(format!("no field takes {} and {rest} more keys of the environment", first.join(", ")));
+    } else {
+        remarks.extend(variables.iter().map(|(path, layer)| format!("no field takes `{path}` of {layer}")));
     }
 }

@@ -299,6 +299,39 @@ async fn unknown_keys_of_plain_layers_are_remarked_with_the_nearest() {
 }
 
 #[tokio::test]
+async fn many_variables_that_no_field_takes_are_one_remark() {
+    let names = ["APP_ONE", "APP_TWO", "APP_THREE", "APP_FOUR", "APP_FIVE", "APP_PROT"];
+    let folder = names.iter().fold(usual(), |folder, name| folder.var(name, "1"));
+    let config: Config<App> = folder.builder().load().await.unwrap();
+    let about: Vec<_> = config.remarks().iter().filter(|r| r.contains("no field takes")).collect();
+    assert_eq!(about.len(), 2, "{about:?}");
+    assert!(about[0].contains("did you mean `port`?") && about[1].contains("and 2 more keys"), "{about:?}");
+}
+
+#[tokio::test]
+async fn what_is_exposed_keeps_the_profile() {
+    let folder = usual().var("APP_PROFILE", "production").var("SECRET_PROVIDER", "files");
+    let config: Config<App> = folder.builder().load().await.unwrap();
+    let exposed = figment::Figment::new().merge(config.expose(["database.*"]));
+    assert_eq!(exposed.profile(), "production");
+    assert_eq!(exposed.extract_inner::<String>("database.password").unwrap(), "pw-1");
+    assert!(exposed.extract_inner::<u16>("port").is_err(), "not asked for");
+}
+
+#[tokio::test]
+async fn a_load_error_prints_as_its_report_everywhere() {
+    let e = usual().var("APP_PORT", "x").builder::<App>().load().await.unwrap_err();
+    let report = e.report().to_string();
+    assert!(report.ends_with("1 fault"), "{report}");
+    assert_eq!(
+        (format!("{e}"), format!("{e:?}"), format!("{e:#?}")),
+        (report.clone(), report.clone(), report.clone())
+    );
+    assert!(std::error::Error::source(&e).is_none());
+    assert!(figment::Error::from(e).to_string().contains("port"));
+}
+
+#[tokio::test]
 async fn one_secret_in_two_places_is_fetched_once() {
     #[derive(Deserialize)]
     struct Two {

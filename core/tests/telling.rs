@@ -55,7 +55,8 @@ fn logged(run: impl AsyncFnOnce(&Lines)) -> Lines {
         .with_writer(move || writer.clone())
         .finish();
     let guard = subscriber.set_default();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(run(&lines));
     drop((runtime, guard));
     lines
