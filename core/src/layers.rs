@@ -11,10 +11,10 @@
 //!    holds a secret, a plain table against a secret leaf. Tables of both kinds unite.
 
 use crate::KeyPath;
-use crate::tree::{Beaten, Hole, Kind, Merged, Origin, OriginId, Slot, Table, UseId, Value, Why};
+use crate::tree::{Beaten, Hole, Keys, Kind, Merged, Origin, OriginId, Slot, Table, UseId, Value, Why};
 use secretfig_source::Node;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, btree_map::Entry};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// A figment profile: `default`, `global`, or a custom one. Compared without case.
@@ -138,7 +138,7 @@ pub(crate) fn merge<'l>(
     }
     let merged = by_profile.into_iter().flatten().reduce(|low, high| fold.two(low, high, Verb::Merge));
     merged.unwrap_or_else(|| {
-        Slot::new(Merged::Table(BTreeMap::new(), Hole::No), Origin { layer: OriginId(0), secret: None })
+        Slot::new(Merged::Table(Keys::default(), Hole::No), Origin { layer: OriginId(0), secret: None })
     })
 }
 
@@ -178,7 +178,7 @@ impl<'l> Fold<'_, 'l> {
 
     fn table(&self, table: &'l Table) -> Merged<'l> {
         let slots = table.iter().filter_map(|(key, value)| Some((&**key, self.value(value)?)));
-        Merged::Table(slots.collect(), Hole::No)
+        Merged::Table(Keys::sorted(table.len(), slots), Hole::No)
     }
 
     fn value(&self, value: &'l Value) -> Option<Slot<'l>> {
@@ -209,18 +209,7 @@ impl<'l> Fold<'_, 'l> {
                 if *other == Hole::Yes {
                     *hole = Hole::Yes;
                 }
-                for (key, b) in std::mem::take(b) {
-                    match a.entry(key) {
-                        Entry::Vacant(place) => {
-                            place.insert(b);
-                        }
-                        Entry::Occupied(mut place) => {
-                            let taken = Slot::new(Merged::Null, place.get().origin);
-                            let a = std::mem::replace(place.get_mut(), taken);
-                            *place.get_mut() = self.two(a, b, verb);
-                        }
-                    }
-                }
+                a.unite(std::mem::take(b), |a, b| self.two(a, b, verb));
                 if new_wins {
                     old.origin = new.origin;
                 }
@@ -284,7 +273,7 @@ fn sealed<'l>(node: &'l Node, origin: Origin) -> Slot<'l> {
         Node::List(items) => Merged::List(items.iter().map(|item| sealed(item, origin)).collect()),
         Node::Table(table) => {
             let slots = table.iter().map(|(key, node)| (&**key, sealed(node, origin)));
-            Merged::Table(slots.collect(), Hole::No)
+            Merged::Table(Keys::sorted(table.len(), slots), Hole::No)
         }
     };
     Slot::new(node, origin)
@@ -294,7 +283,7 @@ impl KeyPath {
     /// Wraps a slot in one table per key, innermost last.
     fn iter_from<'l>(&'l self, slot: Slot<'l>, layer: OriginId) -> Slot<'l> {
         self.iter().rev().fold(slot, |inner, key| {
-            let table = BTreeMap::from([(key, inner)]);
+            let table = Keys::sorted(1, std::iter::once((key, inner)));
             Slot::new(Merged::Table(table, Hole::No), Origin { layer, secret: None })
         })
     }

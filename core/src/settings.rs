@@ -5,7 +5,7 @@ use crate::layers::{Frozen, Profile};
 use crate::plan::{Draft, Plan};
 use crate::report::{Fault, FaultKind};
 use crate::secrets::Wanted;
-use crate::tree::{KeyPath, LeafText, Merged, Plain, Slot};
+use crate::tree::{KeyPath, Keys, LeafText, Merged, Plain, Slot};
 use secretfig_source::{At, Format, Source, SourceError};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -163,7 +163,7 @@ fn layer(draft: &Draft, slot: &Slot<'_>) -> String {
     crate::env::origin_of(draft, slot.origin.layer).unwrap_or("a plain layer").to_owned()
 }
 
-fn wanted(options: &BTreeMap<&str, Slot<'_>>) -> Result<Wanted, &'static str> {
+fn wanted(options: &Keys<'_>) -> Result<Wanted, &'static str> {
     let name = options.get("name").and_then(scalar).filter(|name| !name.is_empty());
     let mut wanted = Wanted::new(name.ok_or("an entry of `[secrets]` that is a table needs a `name`")?);
     for (option, slot) in options {

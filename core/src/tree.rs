@@ -123,9 +123,89 @@ pub(crate) enum Merged<'l> {
     Sealed(&'l Sealed),
     List(Vec<Slot<'l>>),
     /// A table; with a hole, what is missing in it is the fault of a secret that could not be had.
-    Table(BTreeMap<&'l str, Slot<'l>>, Hole),
+    Table(Keys<'l>, Hole),
     /// A secret that could not be had stands here.
     Hole,
+}
+
+/// The entries of a merged table, sorted by key. A list: layers are sorted already, and a merged tree is built anew
+/// with every publication, read in order and dropped.
+#[derive(Default)]
+pub(crate) struct Keys<'l>(Vec<(&'l str, Slot<'l>)>);
+
+impl<'l> Keys<'l> {
+    /// Of entries that are sorted, such as those of a `BTreeMap`; at most `count` of them.
+    pub(crate) fn sorted(count: usize, entries: impl Iterator<Item = (&'l str, Slot<'l>)>) -> Self {
+        let mut keys = Vec::with_capacity(count);
+        keys.extend(entries);
+        Self(keys)
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Option<&Slot<'l>> {
+        let at = self.0.binary_search_by(|(own, _)| (*own).cmp(key)).ok()?;
+        self.0.get(at).map(|(_, slot)| slot)
+    }
+
+    pub(crate) fn contains_key(&self, key: &str) -> bool {
+        self.get(key).is_some()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn iter(&self) -> Entries<'_, 'l> {
+        self.0.iter().map(|(key, slot)| (key, slot))
+    }
+
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &&'l str> {
+        self.0.iter().map(|(key, _)| key)
+    }
+
+    pub(crate) fn values(&self) -> impl Iterator<Item = &Slot<'l>> {
+        self.0.iter().map(|(_, slot)| slot)
+    }
+
+    /// Takes in the entries of another table; where both have a key, `meet` makes one slot of the two.
+    pub(crate) fn unite(&mut self, other: Self, mut meet: impl FnMut(Slot<'l>, Slot<'l>) -> Slot<'l>) {
+        let mut added = Vec::new();
+        let mut from = 0;
+        for (key, new) in other.0 {
+            // both are sorted: what was passed is not looked at again
+            let rest = self.0.get(from..).unwrap_or_default();
+            from += rest.iter().position(|(own, _)| *own >= key).unwrap_or(rest.len());
+            match self.0.get_mut(from) {
+                Some((own, slot)) if *own == key => {
+                    let old = std::mem::replace(slot, Slot::new(Merged::Null, new.origin));
+                    *slot = meet(old, new);
+                }
+                _ => added.push((key, new)),
+            }
+        }
+        if !added.is_empty() {
+            self.0.append(&mut added);
+            // two sorted runs, which the sort takes as they are
+            self.0.sort_by_key(|(key, _)| *key);
+        }
+    }
+}
+
+type Entry<'s, 'l> = (&'s &'l str, &'s Slot<'l>);
+
+/// What [`Keys::iter`] gives.
+pub(crate) type Entries<'s, 'l> =
+    std::iter::Map<std::slice::Iter<'s, (&'l str, Slot<'l>)>, fn(&'s (&'l str, Slot<'l>)) -> Entry<'s, 'l>>;
+
+impl<'s, 'l> IntoIterator for &'s Keys<'l> {
+    type Item = Entry<'s, 'l>;
+    type IntoIter = Entries<'s, 'l>;
+    fn into_iter(self) -> Entries<'s, 'l> {
+        self.iter()
+    }
 }
 
 /// Whether a table has a share in a secret that could not be had.
@@ -351,6 +431,35 @@ mod tests {
             ("b.*", false),
         ] {
             assert_eq!(path.matches(&KeyPath::parse(pattern)), hit, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn united_keys_are_sorted_and_each_is_found() {
+        let keys = |keys: &[&'static str], layer: u32| {
+            let origin = Origin { layer: OriginId(layer), secret: None };
+            Keys::sorted(keys.len(), keys.iter().map(|key| (*key, Slot::new(Merged::Null, origin))))
+        };
+        for (a, b) in [("bdf", "aceg"), ("abc", "bc"), ("bc", "abcd"), ("", "ab"), ("ab", ""), ("z", "a")] {
+            let split =
+                |keys: &'static str| -> Vec<&'static str> { (0..keys.len()).map(|n| &keys[n..=n]).collect() };
+            let mut united = keys(&split(a), 1);
+            let mut met = Vec::new();
+            united.unite(keys(&split(b), 2), |old, new| {
+                met.push((old.origin.layer.0, new.origin.layer.0));
+                new
+            });
+            let both: std::collections::BTreeSet<&str> = split(a).into_iter().chain(split(b)).collect();
+            assert_eq!(united.keys().copied().collect::<Vec<_>>(), both.iter().copied().collect::<Vec<_>>());
+            for key in both {
+                let layer = if b.contains(key) { 2 } else { 1 };
+                assert_eq!(
+                    united.get(key).map(|slot| slot.origin.layer.0),
+                    Some(layer),
+                    "{key} of {a} and {b}"
+                );
+            }
+            assert_eq!(met, vec![(1, 2); b.chars().filter(|c| a.contains(*c)).count()]);
         }
     }
 

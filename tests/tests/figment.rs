@@ -1,6 +1,7 @@
 //! That layers merge by figment's own rules: generated stacks of layers are given to figment and to us, and what
 //! comes out must be the same, but for the two deviations that the documentation names. And that the doors to
 //! figment hold: its providers, its errors, its `Jail`, its paths, and values handed out to it.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "helpers of tests, too")]
 
 use figment::error::{Actual, Kind};
 use figment::providers::{Env, Format as _, Json, Serialized, Toml};
@@ -19,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tokio::runtime::Runtime;
 
 fn runtime() -> Runtime {
@@ -453,7 +454,7 @@ fn generated_stacks_merge_as_figment_merges_them() {
         // the model is figment's, so that the deviation is all that can tell it from figment's result
         prop_assert_eq!(&stack.model(FIGMENTS, FIGMENTS), &figments);
         let expected = stack.model(deviating, deviating);
-        prop_assert_eq!(ours(stack.ours(&source))?, expected.clone(), "layer by layer");
+        prop_assert_eq!(&ours(stack.ours(&source))?, &expected, "layer by layer");
         let whole = Config::<V>::builder().merge(figment);
         prop_assert_eq!(ours(whole)?, stack.model(FIGMENTS, deviating), "as one Figment");
         stacks.set(stacks.get() + 1);
@@ -503,7 +504,7 @@ fn generated_stacks_with_secrets_keep_them_in_strict_profiles_only() {
 #[test]
 fn a_null_in_a_higher_layer_is_ignored_and_told() {
     let [low, high] = [r#"{"port": 80, "db": {"host": "x"}, "n": null}"#, r#"{"port": null, "db": null}"#]
-        .map(|json| Json::string(json));
+        .map(Json::string);
     let figment = Figment::new().merge(&low).merge(&high);
     let config = load(Config::<V>::builder().merge(low).merge(high));
     let port = |v: &V| match v {
@@ -740,13 +741,13 @@ fn paths_are_relative_to_the_file_they_stand_in() {
         path: RelativePathBuf,
     }
     #[track_caller]
-    fn same(figment: Figment, file: Option<PathBuf>) {
+    fn same(figment: Figment, file: Option<&Path>) {
         let theirs: App = figment.extract().unwrap();
         let ours = load(Config::<App>::builder().merge(figment));
         assert_eq!(ours.snapshot().path.original(), theirs.path.original());
         assert_eq!(ours.snapshot().path.metadata_path(), theirs.path.metadata_path());
         assert_eq!(ours.snapshot().path.relative(), theirs.path.relative());
-        assert_eq!(theirs.path.metadata_path(), file.as_deref());
+        assert_eq!(theirs.path.metadata_path(), file);
     }
     Jail::expect_with(|jail| {
         jail.create_dir("conf")?;
@@ -755,12 +756,12 @@ fn paths_are_relative_to_the_file_they_stand_in() {
         jail.set_env("JAIL_PATH", "b.html");
         let file = jail.directory().join("conf/App.toml");
         let toml = || Figment::new().merge(Toml::file("conf/App.toml"));
-        same(toml(), Some(file.clone()));
-        same(Figment::from(Toml::file("conf/absolute.toml")), Some(file.with_file_name("absolute.toml")));
+        same(toml(), Some(&file));
+        same(Figment::from(Toml::file("conf/absolute.toml")), Some(&file.with_file_name("absolute.toml")));
         same(toml().merge(Env::prefixed("JAIL_")), None);
         same(Figment::from(Serialized::defaults(App { path: "some/default".into() })), None);
         // once known, the file stays with the path
-        same(Figment::from(Serialized::defaults(toml().extract::<App>()?)), Some(file.clone()));
+        same(Figment::from(Serialized::defaults(toml().extract::<App>()?)), Some(&file));
         let config = load(Config::<App>::builder().merge(Toml::file("conf/App.toml")));
         assert_eq!(config.snapshot().path.relative(), jail.directory().join("conf/a/b.html"));
 

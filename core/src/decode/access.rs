@@ -3,9 +3,9 @@
 use super::error::{Error, What};
 use super::standin::{Entry, StandIn};
 use super::{At, De, Walk};
-use crate::tree::{KeyPath, Slot};
+use crate::tree::{self, KeyPath, Keys, Slot};
 use serde::de::{self, DeserializeSeed, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// The path of the place being decoded: a list on the stack, made into a [`KeyPath`] only for errors and notes.
 #[derive(Clone, Copy)]
@@ -62,7 +62,7 @@ pub(super) struct Entries<'de, 'w> {
 
 enum Inner<'de> {
     /// No overlay: straight from the tree.
-    Table(std::collections::btree_map::Iter<'de, &'de str, Slot<'de>>),
+    Table(tree::Entries<'de, 'de>),
     /// A made-up order.
     Queue(VecDeque<(&'de str, At<'de>)>),
 }
@@ -72,7 +72,7 @@ impl<'de, 'w> Entries<'de, 'w> {
         Self::standins(&[], StandIn::default(), walk, path)
     }
 
-    pub(super) fn of(table: &'de BTreeMap<&'de str, Slot<'de>>, walk: &'de Walk, path: Path<'w>) -> Self {
+    pub(super) fn of(table: &'de Keys<'de>, walk: &'de Walk, path: Path<'w>) -> Self {
         if walk.overlay.is_empty() {
             return Self { inner: Inner::Table(table.iter()), now: None, walk, path };
         }
