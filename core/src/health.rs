@@ -4,12 +4,12 @@ use crate::publish::Publisher;
 use crate::store::TroubleKind;
 use crate::tree::KeyPath;
 use secretfig_source::Tick;
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeStruct, Serializer};
 use std::fmt;
 
 /// How everything stands. `Display` is for people, `Serialize` for machines; both hold secret names, so that a
 /// public answer should hold [`Health::is_ready`] and no more.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Health {
     /// Whether every section may be used.
@@ -25,7 +25,7 @@ pub struct Health {
 }
 
 /// How one secret stands.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SecretHealth {
     /// Its source.
@@ -82,6 +82,35 @@ pub enum Refresher {
     Running,
     /// Its task ended by itself, which it never should.
     Dead,
+}
+
+// By hand: a derive would cost everyone who depends on us a cold build of `serde_derive`.
+impl Serialize for Health {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_struct("Health", 5)?;
+        map.serialize_field("ready", &self.ready)?;
+        map.serialize_field("degraded", &self.degraded)?;
+        map.serialize_field("refresher", self.refresher)?;
+        map.serialize_field("secrets", &self.secrets)?;
+        map.serialize_field("notes", &self.notes)?;
+        map.end()
+    }
+}
+
+impl Serialize for SecretHealth {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_struct("SecretHealth", 9)?;
+        map.serialize_field("source", &self.source)?;
+        map.serialize_field("secret", &self.secret)?;
+        map.serialize_field("revision", &self.revision)?;
+        map.serialize_field("keys", &self.keys)?;
+        map.serialize_field("outside", &self.outside)?;
+        map.serialize_field("state", &self.state)?;
+        map.serialize_field("since_seconds", &self.since_seconds)?;
+        map.serialize_field("withheld", &self.withheld)?;
+        map.serialize_field("seen_seconds", &self.seen_seconds)?;
+        map.end()
+    }
 }
 
 impl Refresher {
