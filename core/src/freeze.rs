@@ -139,10 +139,10 @@ fn freeze(
             let uses = layer.wanted.into_iter().map(|(path, wanted)| {
                 let by = By::Source(layer.source.clone());
                 let id = draft.wants(&profile, &path, origin, by, wanted);
-                (path, id)
+                (path, id, origin)
             });
             let uses = uses.collect();
-            Data::Secrets { profile, origin, uses }
+            Data::Secrets { profile, uses }
         }
     };
     Frozen { verb, data }
@@ -206,8 +206,6 @@ impl Sourcing<'_> {
 /// The layer of the `[secrets]` entries.
 fn entries(sourcing: &mut Sourcing<'_>, draft: &mut Draft) -> Frozen {
     let provider = sourcing.variables.setting("SECRET_PROVIDER").map(|name| name.to_lowercase());
-    let origin = draft.origin("`[secrets]`");
-    let mut uses = Vec::new();
     let source = match provider {
         Some(name) => sourcing.build(&name, &absolute(draft)),
         None if sourcing.strict => Err((
@@ -219,26 +217,21 @@ fn entries(sourcing: &mut Sourcing<'_>, draft: &mut Draft) -> Frozen {
             sourcing.build("files", &absolute(draft))
         }
     };
-    match source {
-        Ok(source) => {
-            for (path, wanted, layer) in &sourcing.settings.entries {
-                let origin = draft.origin(layer.clone());
-                let by = By::Source(source.clone());
-                let id = draft.wants(&Profile::GLOBAL, path, origin, by, wanted.clone());
-                uses.push((path.clone(), id));
-            }
-        }
-        Err((kind, hint)) => {
-            draft.faults.push(Fault::new(KeyPath::root(), kind).layer("SECRET_PROVIDER").hint(hint));
-            for (path, wanted, layer) in &sourcing.settings.entries {
-                let origin = draft.origin(layer.clone());
-                let by = By::Nowhere;
-                let id = draft.wants(&Profile::GLOBAL, path, origin, by, wanted.clone());
-                uses.push((path.clone(), id));
-            }
-        }
+    if let Err((kind, hint)) = &source {
+        let fault = Fault::new(KeyPath::root(), kind.clone()).layer("SECRET_PROVIDER");
+        draft.faults.push(fault.hint(hint.clone()));
     }
-    Frozen { verb: Verb::Merge, data: Data::Secrets { profile: Profile::GLOBAL, origin, uses } }
+    let uses = sourcing.settings.entries.iter().map(|(path, wanted, layer)| {
+        let origin = draft.origin(layer.clone());
+        let by = match &source {
+            Ok(source) => By::Source(source.clone()),
+            Err(_) => By::Nowhere,
+        };
+        let id = draft.wants(&Profile::GLOBAL, path, origin, by, wanted.clone());
+        (path.clone(), id, origin)
+    });
+    let uses = uses.collect();
+    Frozen { verb: Verb::Merge, data: Data::Secrets { profile: Profile::GLOBAL, uses } }
 }
 
 /// The files that references of the operator name in whole.

@@ -159,7 +159,8 @@ impl<T> Publisher<T> {
             let uses: Vec<_> = uses.collect();
             let outside = !uses.iter().any(|used| live(&used.path));
             let ended = state.until(&self.freshness).filter(|(until, _)| *until <= now && !outside);
-            let withheld = ended.map(|(_, cause)| crate::section::Withheld::new(cause, None).to_string());
+            let name = || Some(secret.ask.shared_name());
+            let withheld = ended.map(|(_, cause)| crate::section::Withheld::new(cause, name()).to_string());
             let state_words = match &state.trouble {
                 None => "ok".to_owned(),
                 Some(trouble) => match &trouble.kind {

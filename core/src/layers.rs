@@ -100,7 +100,7 @@ pub(crate) enum Data {
     /// A plain layer: a table per profile.
     Plain(BTreeMap<Profile, Table>),
     /// Secrets at their key paths, all in one profile.
-    Secrets { profile: Profile, origin: OriginId, uses: Vec<(KeyPath, UseId)> },
+    Secrets { profile: Profile, uses: Vec<(KeyPath, UseId, OriginId)> },
 }
 
 /// What a use of a secret is replaced by in this merge.
@@ -157,12 +157,12 @@ impl<'l> Fold<'_, 'l> {
                 let origin = table.values().next().map_or(OriginId(0), |value| value.origin);
                 Some(Slot::new(self.table(table), Origin { layer: origin, secret: None }))
             }
-            Data::Secrets { profile, origin, uses } => {
+            Data::Secrets { profile, uses } => {
                 if profile != wanted {
                     return None;
                 }
                 let mut root: Option<Slot<'l>> = None;
-                for (path, secret) in uses {
+                for (path, secret, origin) in uses {
                     if let Some(slot) = self.secret(*secret, *origin) {
                         let slot = path.iter_from(slot, *origin);
                         root = Some(match root {
@@ -305,8 +305,8 @@ mod tests {
     }
 
     fn secret(verb: Verb, profile: &Profile, path: &str) -> Frozen {
-        let uses = vec![(KeyPath::parse(path), UseId(0))];
-        Frozen { verb, data: Data::Secrets { profile: profile.clone(), origin: OriginId(2), uses } }
+        let uses = vec![(KeyPath::parse(path), UseId(0), OriginId(2))];
+        Frozen { verb, data: Data::Secrets { profile: profile.clone(), uses } }
     }
 
     fn show(slot: &Slot<'_>) -> String {
