@@ -325,7 +325,7 @@ async fn a_load_error_prints_as_its_report_everywhere() {
     assert!(report.ends_with("1 fault"), "{report}");
     assert_eq!(
         (format!("{e}"), format!("{e:?}"), format!("{e:#?}")),
-        (report.clone(), report.clone(), report.clone())
+        (report.clone(), report.clone(), report)
     );
     assert!(std::error::Error::source(&e).is_none());
     assert!(figment::Error::from(e).to_string().contains("port"));
