@@ -186,8 +186,7 @@ enabled = true
 tags = ["one", "two"]
 "#;
 
-/// Five layers that meet: all 50 keys, then 25 for the profile, then 10 more files' and two of code for every
-/// profile.
+/// Five layers that meet: a file of all 50 keys, two of 25 and 10 keys for the profile, and two values set in code.
 fn layers() -> [Ready; 5] {
     let file = |parts: std::ops::Range<usize>, prefix: &str| {
         parts.fold(String::new(), |mut text, n| {
