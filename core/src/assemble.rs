@@ -4,7 +4,7 @@ use crate::decode::{self, Found, Unchecked, What};
 use crate::layers::{self, Given};
 use crate::plan::{Plan, SecretId};
 use crate::report::{Fault, FaultKind, Place};
-use crate::tree::{Beaten, Hole, KeyPath, Merged, Slot, Why};
+use crate::tree::{Beaten, Hole, KeyPath, LeafText, Merged, Slot, Why};
 use secretfig_source::{ErrorKind, Fetched, Node, Validity};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -45,6 +45,8 @@ pub struct Invalid {
 pub(crate) struct Made<T> {
     pub(crate) value: T,
     pub(crate) lives: Vec<KeyPath>,
+    /// The places whose type says that it holds a secret.
+    pub(crate) sealed: Vec<KeyPath>,
     /// Keys of plain layers that no field took.
     pub(crate) unknown: Vec<Unknown>,
 }
@@ -54,6 +56,16 @@ pub(crate) struct Unknown {
     pub(crate) path: KeyPath,
     pub(crate) layer: String,
     pub(crate) environment: bool,
+}
+
+impl<T> Made<T> {
+    /// Whether a value there must not be shown, whatever layer it is from: its type holds secrets, or no field took
+    /// it, so that it may be a secret under a misspelt name.
+    pub(crate) fn guards(&self, path: &KeyPath) -> bool {
+        let mut guarded =
+            self.lives.iter().chain(&self.sealed).chain(self.unknown.iter().map(|unknown| &unknown.path));
+        guarded.any(|guarded| path.starts_with(guarded))
+    }
 }
 
 /// One that did not.
@@ -83,7 +95,7 @@ pub(crate) fn assemble<T: DeserializeOwned>(
         };
         let unknown = unknown_plain(plan, root, &decoded.unknown);
         match decoded.value {
-            Some(value) => Ok(Made { value, lives: decoded.lives, unknown }),
+            Some(value) => Ok(Made { value, lives: decoded.lives, sealed: decoded.sealed, unknown }),
             None => {
                 let faults = decoded.faults.iter().map(|found| fault(plan, have, root, found)).collect();
                 let remarks = decoded.unchecked.iter().map(|unchecked| match unchecked {
@@ -252,6 +264,12 @@ fn fault(plan: &Plan, have: &[Have], root: &Slot<'_>, found: &Found) -> Fault {
             (FaultKind::Missing, Some("add this key to the secret, or set it in another layer"))
         }
         What::Missing(_) => (FaultKind::Missing, None),
+        What::WrongType(expected) if slot.is_some_and(looks_like_json) => (
+            FaultKind::WrongType(expected),
+            Some(
+                "it begins as JSON does and cannot be parsed: look at what is stored there, or set `format = \"json\"`",
+            ),
+        ),
         What::WrongType(expected) if found.any && secret => (
             FaultKind::WrongType(expected),
             Some(
@@ -297,6 +315,12 @@ fn wrong(secret: bool, environment: bool) -> Option<&'static str> {
     }
 }
 
+/// Whether a secret was taken for one text because its JSON is broken.
+fn looks_like_json(slot: &Slot<'_>) -> bool {
+    let text = matches!(slot.node, Merged::Sealed(_)).then(|| slot.node.leaf_text()).flatten();
+    matches!(text, Some(LeafText::Parsed(text)) if text.trim_start().starts_with('{'))
+}
+
 /// The known name that is nearest to a misspelt one.
 pub(crate) fn nearest<'k>(key: &str, known: &[&'k str]) -> Option<&'k str> {
     let near = known.iter().map(|name| (strsim::damerau_levenshtein(key, name), *name));
@@ -315,9 +339,15 @@ fn unknown_plain(plan: &Plan, root: &Slot<'_>, unknown: &[KeyPath]) -> Vec<Unkno
 }
 
 /// Remarks on merging: where a plain value was passed over, a `null` ignored, a secret overridden.
-pub(crate) fn remarks(plan: &Plan, parsed: &[Parsed]) -> Vec<String> {
-    fn walk(plan: &Plan, slot: &Slot<'_>, path: &KeyPath, into: &mut BTreeMap<KeyPath, Vec<String>>) {
-        for Beaten { origin, why } in &slot.beaten {
+pub(crate) fn remarks(plan: &Plan, parsed: &[Parsed], wanted: fn(Why) -> bool) -> Vec<String> {
+    fn walk(
+        plan: &Plan,
+        slot: &Slot<'_>,
+        path: &KeyPath,
+        wanted: fn(Why) -> bool,
+        into: &mut BTreeMap<KeyPath, Vec<String>>,
+    ) {
+        for Beaten { origin, why } in slot.beaten.iter().filter(|beaten| wanted(beaten.why)) {
             let text = match why {
                 Why::Lower => continue,
                 Why::Null => format!("`{path}`: a null in {} is ignored", plan.place(*origin)),
@@ -337,20 +367,20 @@ pub(crate) fn remarks(plan: &Plan, parsed: &[Parsed]) -> Vec<String> {
         }
         match &slot.node {
             Merged::Table(table, _) => {
-                table.iter().for_each(|(key, slot)| walk(plan, slot, &path.child(key), into));
+                table.iter().for_each(|(key, slot)| walk(plan, slot, &path.child(key), wanted, into));
             }
             Merged::List(items) => {
                 items
                     .iter()
                     .enumerate()
-                    .for_each(|(n, slot)| walk(plan, slot, &path.child(&n.to_string()), into));
+                    .for_each(|(n, slot)| walk(plan, slot, &path.child(&n.to_string()), wanted, into));
             }
             _ => {}
         }
     }
     merged(plan, parsed, true, |root| {
         let mut into = BTreeMap::new();
-        walk(plan, root, &KeyPath::root(), &mut into);
+        walk(plan, root, &KeyPath::root(), wanted, &mut into);
         into.into_values().flatten().collect()
     })
 }

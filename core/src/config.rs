@@ -11,11 +11,12 @@ use crate::refresh::{Asking, Erased, Look, Refreshed, Which, round};
 use crate::report::LoadError;
 use crate::runtime::{self, SystemClock};
 use crate::section::{Live, Section};
-use crate::store::{Freshness, State};
+use crate::store::Freshness;
 use crate::tree::KeyPath;
 use arc_swap::ArcSwap;
 use secretfig_source::Tick;
 use serde::de::DeserializeOwned;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -100,7 +101,7 @@ impl<T: Send + Sync + 'static> Config<T> {
     /// assert_eq!(*config.section(|app| &app.limit).get().unwrap(), 3);
     /// ```
     pub fn fixed(value: T) -> Self {
-        let made = Arc::new(Made { value, lives: Vec::new(), unknown: Vec::new() });
+        let made = Arc::new(Made { value, lives: Vec::new(), sealed: Vec::new(), unknown: Vec::new() });
         let plan = Arc::new(crate::plan::Plan::empty());
         let asking = Asking {
             plan: plan.clone(),
@@ -109,6 +110,7 @@ impl<T: Send + Sync + 'static> Config<T> {
             deadline: Duration::ZERO,
             identities: Vec::new(),
             stamps: AtomicU64::new(0),
+            woken: tokio::sync::Notify::new(),
         };
         Self::from_parts(
             Publisher::new(plan, Freshness::default(), None, Vec::new(), made),
@@ -191,7 +193,7 @@ impl<T: Send + Sync + 'static> Config<T> {
         let have: Vec<Have> = publisher.states.iter().map(|state| state.have.clone()).collect();
         let (plan, made) = (publisher.plan.clone(), publisher.made.clone());
         drop(publisher);
-        Explain::of(&plan, &have, &made.lives)
+        Explain::of(&plan, &have, &|path| made.guards(path))
     }
 
     /// What a person should know of the load: keys that no field takes, values passed over, odd settings.
@@ -202,7 +204,7 @@ impl<T: Send + Sync + 'static> Config<T> {
     /// How everything stands.
     pub fn health(&self) -> Health {
         let refresher = self.0.keeper.state();
-        let publisher = self.0.lock();
+        let mut publisher = self.0.lock();
         publisher.health(self.0.asking.clock.tick(), refresher.as_str())
     }
 
@@ -256,36 +258,35 @@ impl<T: Send + Sync + 'static> Erased for Shared<T> {
         let now = self.asking.clock.tick();
         let mut publisher = self.lock();
         let Publisher { plan, states, sets, .. } = &mut *publisher;
-        let all = plan.secrets.iter().zip(states.iter_mut()).enumerate();
+        let all = plan.secrets.iter().zip(states.iter()).enumerate();
         let wanted = all.filter(|(_, (secret, state))| match which {
             Which::All => true,
             Which::Source(source) => secret.source == source,
             Which::Due => state.due <= now,
         });
-        let looks = wanted.map(|(n, (_, state))| {
+        // what stands and falls together is looked at together
+        let wanted: BTreeSet<usize> = wanted.map(|(n, _)| sets.of(SecretId::nth(n))).collect();
+        let members =
+            wanted.into_iter().flat_map(|set| sets.members(set).into_iter().map(move |id| (set, id)));
+        let looks = members.filter_map(|(set, secret)| {
+            let state = states.get_mut(secret.0 as usize)?;
             state.due = now.after(runtime::jittered(state.ttl, runtime::random()));
-            let secret = SecretId(u32::try_from(n).unwrap_or(u32::MAX));
-            Look {
+            // what is made by being read is not read to see whether it has changed
+            state.is_repeatable().then(|| Look {
                 secret,
                 revision: state.revision().cloned(),
                 published: state.published.iter().cloned().collect(),
-                set: sets.of(secret),
-            }
+                set,
+            })
         });
         looks.collect()
     }
 
-    fn set(&self, set: usize) -> Vec<(SecretId, Option<secretfig_source::Revision>)> {
-        let publisher = self.lock();
-        let members = publisher.sets.members(set).into_iter();
-        members
-            .map(|id| (id, publisher.states.get(id.0 as usize).and_then(State::revision).cloned()))
-            .collect()
-    }
-
     fn publish(&self, arrivals: Vec<Arrival>) -> Published {
         let now = self.asking.clock.tick();
-        self.lock().publish(arrivals, now, &self.now)
+        let published = self.lock().publish(arrivals, now, &self.now);
+        self.asking.woken.notify_one();
+        published
     }
 
     fn flip(&self) {

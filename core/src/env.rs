@@ -12,6 +12,7 @@ use crate::tree::{KeyPath, Kind, OriginId, Table, Value};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
+use zeroize::Zeroizing;
 
 /// A layer of environment variables: `APP_DATABASE__HOST` is `database.host`.
 ///
@@ -79,10 +80,12 @@ impl TextEnv {
     ) -> BTreeMap<Profile, Table> {
         let mut taken: Vec<(String, OsString)> = Vec::new();
         let prefix = self.prefix.to_uppercase();
-        for (name, value) in variables.all() {
+        for (name, value) in variables.all(|name| name.to_uppercase().starts_with(&prefix)) {
             let upper = name.to_uppercase();
-            if upper.starts_with(&prefix) && upper.len() > prefix.len() && !self.reserved.contains(&upper) {
+            if upper.len() > prefix.len() && !self.reserved.contains(&upper) {
                 taken.push((name, value));
+            } else {
+                wipe(value);
             }
         }
         taken.sort_by(|a, b| a.0.cmp(&b.0));
@@ -92,16 +95,18 @@ impl TextEnv {
             let Some(rest) = name.get(self.prefix.len()..) else { continue };
             let keys: Vec<String> = rest.split("__").map(str::to_lowercase).collect();
             if keys.iter().any(String::is_empty) {
+                wipe(value);
                 draft.remarks.push(format!("variable `{name}` is left out: it has an empty key"));
                 continue;
             }
-            if is_link(rest, &value) {
+            let path = KeyPath::of(keys);
+            if is_link_by_value(rest, &value) || (is_link_by_name(rest) && !is_key(&path)) {
+                wipe(value);
                 draft
                     .remarks
                     .push(format!("variable `{name}` is left out: Kubernetes made it for a service"));
                 continue;
             }
-            let path = KeyPath::of(keys);
             let origin = draft.origin_info(OriginInfo {
                 name: format!("variable `{name}`"),
                 file: None,
@@ -110,7 +115,7 @@ impl TextEnv {
             let text = match value.into_string() {
                 Ok(text) => wiped(text),
                 Err(bytes) => {
-                    drop(zeroize::Zeroizing::new(bytes.into_encoded_bytes()));
+                    wipe(bytes);
                     let fault = Fault::new(path, FaultKind::NotUtf8).layer(format!("variable `{name}`"));
                     draft.faults.push(fault);
                     continue;
@@ -162,23 +167,31 @@ pub(crate) fn insert(table: &mut Table, path: &KeyPath, value: Value) -> bool {
     true
 }
 
-/// Whether Kubernetes injected it for a service of the application's own name
-/// (<https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables>).
-fn is_link(rest: &str, value: &OsString) -> bool {
+/// Whether Kubernetes injects variables of such names for a service
+/// (<https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables>). A key of the type's own
+/// may be called so all the same.
+fn is_link_by_name(rest: &str) -> bool {
     let rest = format!("_{}", rest.to_uppercase());
     if rest.ends_with("_SERVICE_HOST") || rest.contains("_SERVICE_PORT") {
         return true;
     }
-    if let Some((_, after)) = rest.rsplit_once("_PORT_") {
-        let number = after.split('_').next().unwrap_or_default();
-        let is_number = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
-        if is_number && after[number.len()..].starts_with("_TCP") || after[number.len()..].starts_with("_UDP")
-        {
-            return true;
-        }
-    }
-    let value = value.to_string_lossy();
-    rest.ends_with("_PORT") && (value.starts_with("tcp://") || value.starts_with("udp://"))
+    let Some((_, after)) = rest.rsplit_once("_PORT_") else { return false };
+    let number = after.split('_').next().unwrap_or_default();
+    let is_number = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+    let protocol = &after[number.len()..];
+    is_number && (protocol.starts_with("_TCP") || protocol.starts_with("_UDP"))
+}
+
+/// `APP_PORT=tcp://10.0.0.1:80`, for a service of the application's own name: no port, whatever the type says.
+fn is_link_by_value(rest: &str, value: &OsString) -> bool {
+    let value = value.as_encoded_bytes();
+    format!("_{}", rest.to_uppercase()).ends_with("_PORT")
+        && (value.starts_with(b"tcp://") || value.starts_with(b"udp://"))
+}
+
+/// Wipes a copy of a variable's value.
+pub(crate) fn wipe(value: OsString) {
+    drop(Zeroizing::new(value.into_encoded_bytes()));
 }
 
 /// The environment, or what stands in for it in a test.
@@ -190,16 +203,25 @@ pub(crate) enum Variables {
 }
 
 impl Variables {
-    /// All variables whose names are UTF-8; no others could be keys.
-    pub(crate) fn all(&self) -> Vec<(String, OsString)> {
+    /// The wanted variables, of those whose names are UTF-8; no others could be keys. The copies that the system
+    /// makes of the others are wiped here.
+    pub(crate) fn all(&self, wanted: impl Fn(&str) -> bool) -> Vec<(String, OsString)> {
         match self {
             // on the edge there is no environment, and asking for it panics
             Variables::Process if cfg!(all(target_family = "wasm", target_os = "unknown")) => Vec::new(),
-            Variables::Process => std::env::vars_os()
-                .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
-                .collect(),
+            Variables::Process => {
+                let mut taken = Vec::new();
+                for (name, value) in std::env::vars_os() {
+                    match name.into_string() {
+                        Ok(name) if wanted(&name) => taken.push((name, value)),
+                        _ => wipe(value),
+                    }
+                }
+                taken
+            }
             Variables::Given(given) => {
-                given.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
+                let given = given.iter().filter(|(name, _)| wanted(name));
+                given.map(|(name, value)| (name.clone(), value.clone())).collect()
             }
         }
     }
@@ -259,11 +281,14 @@ mod tests {
                 ("APP_SERVICE_HOST", "10.0.0.1"),
                 ("APP_PROFILE", "x"),
                 ("APP_A____B", "x"),
+                ("APP_BIND_PORT_MAIN_UDP", "1"),
+                ("APP_MAIN_SERVICE_HOST", "of our own"),
                 ("OTHER", "x"),
             ],
-            &|_| true,
+            &|path| ["port", "web_port", "main_service_host"].contains(&path.to_string().as_str()),
         );
-        assert_eq!(table.keys().map(|key| &**key).collect::<Vec<_>>(), ["port"]);
+        let keys: Vec<&str> = table.keys().map(|key| &**key).collect();
+        assert_eq!(keys, ["bind_port_main_udp", "main_service_host", "port"]);
         assert_eq!(draft.remarks.len(), 6);
     }
 

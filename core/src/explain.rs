@@ -78,20 +78,22 @@ impl Explained {
 }
 
 impl Explain {
-    pub(crate) fn of(plan: &Plan, have: &[Have], lives: &[KeyPath]) -> Self {
+    pub(crate) fn of(plan: &Plan, have: &[Have], guarded: &dyn Fn(&KeyPath) -> bool) -> Self {
         let (parsed, _) = assemble::parse(plan, have);
-        let remarks = assemble::remarks(plan, &parsed);
+        let remarks = assemble::remarks(plan, &parsed, |_| true);
         let mut lines = Vec::new();
         assemble::merged(plan, &parsed, true, |root| {
-            walk(plan, have, root, &KeyPath::root(), lives, &mut lines);
+            walk(plan, have, root, &KeyPath::root(), guarded, &mut lines);
         });
         Self { profile: plan.profile.to_string(), strict: plan.strict, lines, remarks, shown: Vec::new() }
     }
 
     /// Also shows the values of the keys that match: `server.port`, `server.*`.
     ///
-    /// A key that is a secret is not shown even so: whose value came from a source, which lies in a
-    /// [`Live`](crate::Live) part, or whose name says that it is one (`password`, `secret`, `token`, `key`, …).
+    /// A key that is a secret is not shown even so: whose value came from a source; which lies in a
+    /// [`Live`](crate::Live) part, or whose type is [`Strict`](crate::Strict), [`SecretBytes`](crate::SecretBytes) or
+    /// one of our models; which no field took; or which gives itself away by its name (`password`, `token`, `key`, …)
+    /// or by credentials in it (`scheme://user:password@host`). That a field is a `SecretString` serde does not tell.
     #[must_use]
     pub fn show(mut self, keys: &str) -> Self {
         self.shown.push(KeyPath::parse(keys));
@@ -149,33 +151,37 @@ fn walk(
     have: &[Have],
     slot: &Slot<'_>,
     path: &KeyPath,
-    lives: &[KeyPath],
+    guarded: &dyn Fn(&KeyPath) -> bool,
     into: &mut Vec<Explained>,
 ) {
     match &slot.node {
         Merged::Table(table, _) if !table.is_empty() => {
             for (key, slot) in table {
-                walk(plan, have, slot, &path.child(key), lives, into);
+                walk(plan, have, slot, &path.child(key), guarded, into);
             }
         }
         Merged::Table(..) => {}
-        node => {
+        _ => {
             let beaten = slot.beaten.iter().map(|Beaten { origin, why }| (plan.place(*origin), *why));
-            let live = lives.iter().any(|live| path.starts_with(live));
+            // where a secret belongs, a plain value stands in for one
+            let stands_in = plan.uses_at(path).next().is_some()
+                || slot.beaten.iter().any(|beaten| beaten.origin.secret.is_some());
+            let guarded = stands_in || guarded(path);
             into.push(Explained {
                 key: path.clone(),
                 secret: slot.is_secret(),
                 place: place_in(plan, have, slot),
                 beaten: beaten.collect(),
-                value: (!live && !slot.is_secret() && !sounds_secret(path)).then(|| plain(node)),
+                value: plain_of(slot).filter(|value| !guarded && !sounds_secret(path, value)),
             });
         }
     }
 }
 
-/// A second net, besides where a value came from: serde does not tell that a target is a `SecretString`.
-fn sounds_secret(path: &KeyPath) -> bool {
-    const WORDS: [&str; 12] = [
+/// A second net, besides where a value came from and what its type says: serde does not tell that a target is a
+/// `SecretString`.
+fn sounds_secret(path: &KeyPath, value: &str) -> bool {
+    const PARTS: [&str; 14] = [
         "pass",
         "secret",
         "token",
@@ -188,11 +194,24 @@ fn sounds_secret(path: &KeyPath) -> bool {
         "cert",
         "dsn",
         "url",
+        "cookie",
+        "signature",
     ];
-    path.iter().any(|key| {
+    const WORDS: [&str; 3] = ["pin", "seed", "otp"];
+    let named = |key: &str| {
         let key = key.to_lowercase();
-        WORDS.iter().any(|word| key.contains(word))
-    })
+        PARTS.iter().any(|part| key.contains(part))
+            || key.split(|c: char| !c.is_alphanumeric()).any(|word| WORDS.contains(&word))
+    };
+    let lower = Zeroizing::new(value.to_lowercase());
+    let holds_credentials = value.split_once("://").is_some_and(|(_, rest)| rest.contains('@'))
+        || ["password=", "pwd="].iter().any(|part| lower.contains(part));
+    holds_credentials || path.iter().any(named)
+}
+
+/// The value of a plain leaf.
+fn plain_of(slot: &Slot<'_>) -> Option<Zeroizing<String>> {
+    (!slot.is_secret()).then(|| plain(&slot.node))
 }
 
 fn plain(node: &Merged<'_>) -> Zeroizing<String> {

@@ -1,6 +1,7 @@
 //! How a configuration stands, by section and secret: names and states, never a value.
 
 use crate::publish::Publisher;
+use crate::section::{View, Withheld};
 use crate::store::TroubleKind;
 use crate::tree::KeyPath;
 use secretfig_source::Tick;
@@ -20,6 +21,8 @@ pub struct Health {
     pub refresher: &'static str,
     /// The secrets.
     pub secrets: Vec<SecretHealth>,
+    /// The sections that were asked for and are still held, by type.
+    pub sections: Vec<SectionHealth>,
     /// What a person should know besides.
     pub notes: Vec<String>,
 }
@@ -46,6 +49,40 @@ pub struct SecretHealth {
     pub withheld: Option<String>,
     /// How many seconds ago its source last answered.
     pub seen_seconds: u64,
+}
+
+/// How one section stands.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SectionHealth {
+    /// The name of its type.
+    pub type_name: &'static str,
+    /// Its key path; none for one inside `flatten` or of a serde default, which stands and falls with all secrets.
+    pub path: Option<String>,
+    /// Why it is withheld, if it is.
+    pub withheld: Option<String>,
+}
+
+impl SectionHealth {
+    pub(crate) fn of<S>(view: &View<S>, fixed_path: Option<&KeyPath>) -> Self {
+        let path = fixed_path.or(view.live.path.as_ref()).map(ToString::to_string);
+        let withheld = view.withheld.as_ref().map(ToString::to_string);
+        Self { type_name: std::any::type_name::<S>(), path, withheld }
+    }
+
+    /// Logs a section's going and coming back: once each, not once per request.
+    pub(crate) fn tell(&self, before: &Option<Withheld>) {
+        let path = self.path.as_deref();
+        match (before, &self.withheld) {
+            (None, Some(reason)) => {
+                tracing::error!(target: "secretfig", section = self.type_name, path, reason, "a section is withheld");
+            }
+            (Some(_), None) => {
+                tracing::info!(target: "secretfig", section = self.type_name, path, "a section is back");
+            }
+            _ => {}
+        }
+    }
 }
 
 impl Health {
@@ -87,12 +124,23 @@ pub enum Refresher {
 // By hand: a derive would cost everyone who depends on us a cold build of `serde_derive`.
 impl Serialize for Health {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_struct("Health", 5)?;
+        let mut map = serializer.serialize_struct("Health", 6)?;
         map.serialize_field("ready", &self.ready)?;
         map.serialize_field("degraded", &self.degraded)?;
         map.serialize_field("refresher", self.refresher)?;
         map.serialize_field("secrets", &self.secrets)?;
+        map.serialize_field("sections", &self.sections)?;
         map.serialize_field("notes", &self.notes)?;
+        map.end()
+    }
+}
+
+impl Serialize for SectionHealth {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_struct("SectionHealth", 3)?;
+        map.serialize_field("type_name", self.type_name)?;
+        map.serialize_field("path", &self.path)?;
+        map.serialize_field("withheld", &self.withheld)?;
         map.end()
     }
 }
@@ -144,6 +192,12 @@ impl fmt::Display for Health {
                 write!(f, "; {withheld}")?;
             }
         }
+        for section in &self.sections {
+            if let Some(withheld) = &section.withheld {
+                let path = section.path.as_deref().unwrap_or("no path of its own");
+                write!(f, "\n{} ({}): {withheld}", section.type_name, crate::tree::Clean(path))?;
+            }
+        }
         for note in &self.notes {
             write!(f, "\nnote: {}", crate::tree::Clean(note))?;
         }
@@ -152,7 +206,8 @@ impl fmt::Display for Health {
 }
 
 impl<T> Publisher<T> {
-    pub(crate) fn health(&self, now: Tick, refresher: &'static str) -> Health {
+    pub(crate) fn health(&mut self, now: Tick, refresher: &'static str) -> Health {
+        self.bring_up_to_date(now);
         let live = |path: &KeyPath| self.made.lives.iter().any(|live| live.meets(path) && !path.is_root());
         let secrets = self.plan.secrets.iter().zip(&self.states).enumerate().map(|(n, (secret, state))| {
             let uses = self.plan.uses.iter().filter(|used| used.secret.0 as usize == n);
@@ -194,9 +249,11 @@ impl<T> Publisher<T> {
         }
         notes.extend(self.overridden.iter().cloned());
         Health {
-            ready: secrets.iter().all(|secret| secret.withheld.is_none()),
+            ready: secrets.iter().all(|secret| secret.withheld.is_none())
+                && self.stand.iter().all(|section| section.withheld.is_none()),
             degraded: secrets.iter().any(|secret| !secret.is_ok()) || refresher == "dead",
             refresher,
+            sections: self.stand.clone(),
             secrets,
             notes,
         }

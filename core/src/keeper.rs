@@ -83,6 +83,12 @@ struct Kept {
 
 impl Drop for Kept {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!(
+                target: "secretfig",
+                "a source panicked, which ended the refresher: call `keep_fresh()` again, and mend the source"
+            );
+        }
         self.config.kept(false);
         self.shared.phase.store(ENDED, Ordering::Release);
         self.shared.ended.notify_waiters();
@@ -105,10 +111,14 @@ async fn run(config: Arc<dyn Erased>, shared: Arc<State>, _guard: Kept) {
             select_all(each).await.0
         });
         let work = select(timer, news);
+        let woken = pin!(asking.woken.notified());
+        let work = select(woken, work);
         let which = match select(pin!(shared.stop.notified()), work).await {
             Either::Left(_) => return,
-            Either::Right((Either::Left(_), _)) => Which::Due,
-            Either::Right((Either::Right((source, _)), _)) => Which::Source(source),
+            // someone else published: what ends next may end earlier
+            Either::Right((Either::Left(_), _)) => continue,
+            Either::Right((Either::Right((Either::Left(_), _)), _)) => Which::Due,
+            Either::Right((Either::Right((Either::Right((source, _)), _)), _)) => Which::Source(source),
         };
         round(&*config, which).await;
         shared.rounds.fetch_add(1, Ordering::Relaxed);
@@ -125,15 +135,18 @@ impl Keeper {
     /// Ends the task, closes the sources, and returns after `limit` at the latest.
     pub async fn shutdown(self, limit: Duration) {
         let shared = self.task.shared.clone();
+        let began = self.task.config.asking().clock.tick();
         shared.shut.store(true, Ordering::Release);
         let ended = shared.ended.notified();
         shared.stop.notify_one();
         if shared.phase.load(Ordering::Acquire) == RUNNING && runtime::within(limit, ended).await.is_none() {
             self.task.abort.abort();
         }
-        let sources = &self.task.config.asking().plan.sources;
-        let closing = futures_util::future::join_all(sources.iter().map(|named| named.source.close(limit)));
-        let _ = runtime::within(limit, closing).await;
+        let asking = self.task.config.asking();
+        let left = limit.saturating_sub(asking.clock.tick().since(began));
+        let sources = &asking.plan.sources;
+        let closing = futures_util::future::join_all(sources.iter().map(|named| named.source.close(left)));
+        let _ = runtime::within(left, closing).await;
     }
 
     /// How many rounds it has made.

@@ -36,6 +36,7 @@ where
         deadline,
         identities: Vec::new(),
         stamps: AtomicU64::new(0),
+        woken: tokio::sync::Notify::new(),
     };
     let mut wave = wave(&mut asking, until).await;
     draft.faults.append(&mut wave.faults);
@@ -65,7 +66,7 @@ where
         }
     };
     let (parsed, _) = assemble::parse(&plan, &wave.have);
-    draft.remarks.extend(assemble::remarks(&plan, &parsed));
+    draft.remarks.extend(assemble::remarks(&plan, &parsed, |_| true));
     drop(parsed);
     unknown::<T>(&made.unknown, &mut draft.remarks);
     for remark in &draft.remarks {
@@ -203,7 +204,11 @@ async fn rest(asking: &Asking, sets: &Sets, wave: &mut Wave, until: Tick) -> Res
         }
     }
     let mut again = BTreeMap::new();
-    let torn = asking.rest(members, &mut read, &mut again, until).await;
+    let unrest = asking.rest(members, &mut read, &mut again, until).await;
+    if !unrest.failed.is_empty() {
+        return Err(unrest.failed.iter().map(|(id, e)| source_fault(&asking.plan, *id, e)).collect());
+    }
+    let torn = unrest.torn;
     if !torn.is_empty() {
         let fault = |id: &SecretId| {
             let e = SourceError::new(ErrorKind::Malformed, "").hint(

@@ -30,6 +30,10 @@ impl SecretId {
     pub(crate) const UNUSED: Self = Self(u32::MAX);
     /// Of a use without a source, which is a fault already.
     pub(crate) const FAILED: Self = Self(u32::MAX - 1);
+
+    pub(crate) fn nth(n: usize) -> Self {
+        Self(u32::try_from(n).unwrap_or(u32::MAX))
+    }
 }
 
 /// One use of a secret: a `[secrets]` entry, a `SecretLayer::put`, or a reference.

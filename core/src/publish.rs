@@ -5,15 +5,17 @@
 //! last good revisions, and the rest is assembled again.
 
 use crate::assemble::{Have, Made, Unmade};
+use crate::health::SectionHealth;
 use crate::plan::{Plan, SecretId};
 use crate::report::Fault;
 use crate::section::{Cell, Inner, Live, View};
 use crate::store::{Freshness, Sets, State, TroubleKind, is_taken_away, standing};
-use crate::tree::KeyPath;
+use crate::tree::{KeyPath, Why};
 use arc_swap::ArcSwap;
 use secretfig_source::{Fetched, SourceError, Tick};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::SystemTime;
 use tokio::sync::watch;
@@ -37,6 +39,8 @@ pub(crate) enum Outcome {
     Failed(SourceError),
     /// Its set did not come to rest.
     Torn,
+    /// It answered, and another of its set did not.
+    Waiting,
 }
 
 /// What one publication did.
@@ -60,7 +64,8 @@ pub(crate) struct Scene<'s, T> {
     pub(crate) now: Tick,
 }
 
-type Refresher<T> = Box<dyn FnMut(&Scene<'_, T>) -> bool + Send>;
+/// Brings one section up to date and says how it stands; `None`: its handles are gone.
+type Refresher<T> = Box<dyn FnMut(&Scene<'_, T>) -> Option<SectionHealth> + Send>;
 
 pub(crate) struct Publisher<T> {
     pub(crate) plan: Arc<Plan>,
@@ -73,6 +78,8 @@ pub(crate) struct Publisher<T> {
     /// reading every document: so once per publication.
     pub(crate) overridden: Vec<String>,
     sections: Vec<Refresher<T>>,
+    /// How the sections stood when they were last brought up to date.
+    pub(crate) stand: Vec<SectionHealth>,
     /// How many sections there may be before those whose handles are gone are looked for.
     room: usize,
 }
@@ -87,7 +94,18 @@ impl<T> Publisher<T> {
     ) -> Self {
         let sets = Sets::new(&plan, &made.lives);
         let overridden = overridden(&plan, &states);
-        Self { plan, freshness, assemble, states, sets, made, overridden, sections: Vec::new(), room: 64 }
+        Self {
+            plan,
+            freshness,
+            assemble,
+            states,
+            sets,
+            made,
+            overridden,
+            sections: Vec::new(),
+            stand: Vec::new(),
+            room: 64,
+        }
     }
 
     fn scene(&self, now: Tick) -> Scene<'_, T> {
@@ -109,15 +127,11 @@ impl<T> Publisher<T> {
                 continue; // something that began later is published already
             }
             match outcome {
-                Outcome::Unchanged => {
-                    state.seen = now;
-                    state.trouble = None;
-                }
+                Outcome::Unchanged => state.well(now),
+                Outcome::Waiting => state.seen = now,
                 Outcome::Got(fetched) if state.revision() == Some(&fetched.revision) => {
-                    // the same revision: a lease may be new, the value is not
-                    state.seen = now;
                     state.started = started;
-                    state.trouble = None;
+                    state.well(now);
                 }
                 Outcome::Got(fetched) => {
                     state.seen = now; // it answered, whatever comes of it
@@ -133,7 +147,7 @@ impl<T> Publisher<T> {
                     if is_taken_away(e.kind()) {
                         state.seen = now; // it answered
                     }
-                    let gone = state.trouble.as_ref().is_some_and(|trouble| trouble.times >= 2);
+                    let gone = state.gone.is_some_and(|gone| gone.sure);
                     if state.optional && gone && e.kind() == secretfig_source::ErrorKind::Absent {
                         candidates.push((secret, Have::Absent, started));
                     }
@@ -211,8 +225,23 @@ impl<T> Publisher<T> {
     pub(crate) fn bring_up_to_date(&mut self, now: Tick) {
         let mut sections = std::mem::take(&mut self.sections);
         let scene = self.scene(now);
-        sections.retain_mut(|refresh| refresh(&scene));
+        let mut stand = Vec::with_capacity(sections.len());
+        sections.retain_mut(|refresh| match catch_unwind(AssertUnwindSafe(|| refresh(&scene))) {
+            Ok(None) => false,
+            Ok(Some(section)) => {
+                stand.push(section);
+                true
+            }
+            Err(_) => {
+                tracing::error!(
+                    target: "secretfig",
+                    "the application's own code panicked as a section was brought up to date; it stays as it was"
+                );
+                true
+            }
+        });
         self.sections = sections;
+        self.stand = stand;
     }
 
     /// The first moment at which some section's view must flip, and the first look that is due.
@@ -248,16 +277,21 @@ impl<T: Send + Sync + 'static> Publisher<T> {
         let cell = Arc::new(Cell { view: ArcSwap::from_pointee(view), kept, clock, changed });
         let weak = Arc::downgrade(&cell);
         self.sections.push(Box::new(move |scene| {
-            let Some(cell) = weak.upgrade() else { return false };
+            let cell = weak.upgrade()?;
             let old = cell.view.load_full();
-            if let Some(view) = self::view(scene, &at, fixed_path.as_ref(), Some(&old)) {
-                let changed = view.revisions != old.revisions;
-                cell.view.store(Arc::new(view));
-                if changed {
-                    sender.send_modify(|n| *n = n.wrapping_add(1));
-                }
+            let view = match self::view(scene, &at, fixed_path.as_ref(), Some(&old)) {
+                Some(view) => view,
+                // an optional part that went with its secret
+                None => old.without_secret(),
+            };
+            let changed = view.revisions != old.revisions;
+            let section = SectionHealth::of::<S>(&view, fixed_path.as_ref());
+            section.tell(&old.withheld);
+            cell.view.store(Arc::new(view));
+            if changed {
+                sender.send_modify(|n| *n = n.wrapping_add(1));
             }
-            true
+            Some(section)
         }));
         Some(cell)
     }
@@ -266,8 +300,8 @@ impl<T: Send + Sync + 'static> Publisher<T> {
 fn overridden(plan: &Plan, states: &[State]) -> Vec<String> {
     let have: Vec<Have> = states.iter().map(|state| state.have.clone()).collect();
     let (parsed, _) = crate::assemble::parse(plan, &have);
-    let remarks = crate::assemble::remarks(plan, &parsed).into_iter();
-    remarks.filter(|remark| remark.contains("overridden")).collect()
+    let remarks = crate::assemble::remarks(plan, &parsed, |why| why == Why::Overridden).into_iter();
+    remarks.collect()
 }
 
 fn view<T, S: DeserializeOwned>(
@@ -316,8 +350,15 @@ fn blame(plan: &Plan, sets: &Sets, faults: &[Fault], moved: &BTreeSet<usize>) ->
                 .map(|(_, used)| sets.of(used.secret))
                 .filter(|set| moved.contains(set))
                 .collect();
-            if !feeding.is_empty() {
+            if !feeding.is_empty() && !path.is_root() {
                 break feeding;
+            }
+            if path.is_root() {
+                // a document at the root is a set by itself: it is to blame before all that moved are
+                let root =
+                    plan.uses.iter().filter(|used| used.path.is_root()).map(|used| sets.of(used.secret));
+                let root: BTreeSet<usize> = root.filter(|set| moved.contains(set)).collect();
+                break if root.is_empty() { moved.clone() } else { root };
             }
             at = path.parent();
         };
@@ -332,8 +373,8 @@ fn fault_of(plan: &Plan, secret: SecretId, faults: &[Fault]) -> String {
         let mut uses = plan.uses.iter().filter(|used| used.secret == secret);
         uses.any(|used| used.path.meets(fault.key()))
     });
-    near.or(faults.first()).map_or_else(
-        || "it makes no whole configuration".to_owned(),
+    near.map_or_else(
+        || "with it, the configuration is not whole".to_owned(),
         |fault| format!("{}: {}", fault.key(), fault.kind()),
     )
 }

@@ -6,6 +6,7 @@ use crate::audit;
 use crate::plan::{Plan, SecretId};
 use crate::publish::{Arrival, Outcome, Published};
 use crate::runtime;
+use crate::store::is_taken_away;
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 use secretfig_source::{Ask, Clock, ErrorKind, Fetched, Identity, Probe, Revision, SourceError, Tick};
@@ -25,6 +26,8 @@ pub(crate) struct Asking {
     /// Who each source says we are, once signed in.
     pub(crate) identities: Vec<Option<Identity>>,
     pub(crate) stamps: AtomicU64,
+    /// Wakes a Keeper that sleeps: something may end earlier than it knew.
+    pub(crate) woken: tokio::sync::Notify,
 }
 
 /// How often a set is read again until it rests.
@@ -155,44 +158,102 @@ impl Asking {
         })
     }
 
-    /// Reads the members of these sets again until a probe finds that none has moved since it was read. What does
-    /// not come to rest is torn. `read` holds the revisions just read or held.
+    /// Reads the members of these sets again until a look finds that none has moved since it was read: by probe, or
+    /// by reading twice where the source cannot probe. `read` holds the revisions just read or held.
     pub(crate) async fn rest(
         &self,
         sets: Vec<Vec<SecretId>>,
         read: &mut BTreeMap<SecretId, Revision>,
         fetched: &mut BTreeMap<SecretId, Result<Fetched, SourceError>>,
         until: Tick,
-    ) -> BTreeSet<SecretId> {
-        let mut torn = BTreeSet::new();
+    ) -> Unrest {
+        let mut unrest = Unrest::default();
         for members in sets.into_iter().filter(|members| members.len() > 1) {
-            for attempt in 0..=TRIES {
-                let probes = self.probe(&members, until).await;
-                let moved: Vec<SecretId> = members
-                    .iter()
-                    .filter(|id| match (probes.get(id), read.get(id)) {
-                        (Some(Ok(Probe::Current(now))), Some(then)) => now != then,
-                        _ => false,
-                    })
-                    .copied()
-                    .collect();
-                if moved.is_empty() {
-                    break;
-                }
-                if attempt == TRIES {
-                    torn.extend(members.iter().copied());
-                    break;
-                }
-                for (id, result) in self.fetch(&moved, until).await {
-                    if let Ok(new) = &result {
-                        read.insert(id, new.revision.clone());
-                    }
-                    fetched.insert(id, result);
+            self.rest_one(members, read, fetched, until, &mut unrest).await;
+        }
+        unrest
+    }
+
+    async fn rest_one(
+        &self,
+        members: Vec<SecretId>,
+        read: &mut BTreeMap<SecretId, Revision>,
+        fetched: &mut BTreeMap<SecretId, Result<Fetched, SourceError>>,
+        until: Tick,
+        unrest: &mut Unrest,
+    ) {
+        // what is made by being read is never read for this
+        let minted = |id: &SecretId, fetched: &BTreeMap<SecretId, Result<Fetched, SourceError>>| matches!(fetched.get(id), Some(Ok(new)) if !new.repeatable);
+        let steady: Vec<SecretId> = members.iter().filter(|id| !minted(id, fetched)).copied().collect();
+        for attempt in 0..=TRIES {
+            for id in &members {
+                if let Some(Err(e)) = fetched.get(id)
+                    && !(is_taken_away(e.kind()) && !read.contains_key(id))
+                {
+                    unrest.failed.insert(*id, e.clone());
                 }
             }
+            let mut again = Vec::new();
+            let mut moved = false;
+            for (id, probe) in self.probe(&steady, until).await {
+                match probe {
+                    Ok(Probe::Current(now)) if read.get(&id) == Some(&now) => {}
+                    Ok(Probe::Current(_)) => {
+                        moved = true;
+                        again.push(id);
+                    }
+                    Ok(_) => again.push(id),
+                    // not there before, and not there now
+                    Err(e) if is_taken_away(e.kind()) && !read.contains_key(&id) => {}
+                    Err(e) => {
+                        unrest.failed.insert(id, e);
+                    }
+                }
+            }
+            if members.iter().any(|id| unrest.failed.contains_key(id)) {
+                unrest.stopped.extend(members);
+                return;
+            }
+            if again.is_empty() {
+                return;
+            }
+            if attempt == TRIES {
+                if moved {
+                    unrest.torn.extend(members);
+                }
+                return;
+            }
+            for (id, result) in self.fetch(&again, until).await {
+                match result {
+                    Ok(new) if read.get(&id) == Some(&new.revision) => {}
+                    Ok(new) => {
+                        moved = true;
+                        read.insert(id, new.revision.clone());
+                        fetched.insert(id, Ok(new));
+                    }
+                    Err(e) if is_taken_away(e.kind()) && !read.contains_key(&id) => {}
+                    Err(e) => {
+                        fetched.insert(id, Err(e));
+                        moved = true;
+                    }
+                }
+            }
+            if !moved {
+                return;
+            }
         }
-        torn
     }
+}
+
+/// Sets that cannot be published whole.
+#[derive(Default)]
+pub(crate) struct Unrest {
+    /// Members of sets that never came to rest.
+    pub(crate) torn: BTreeSet<SecretId>,
+    /// Members that could not be had, and why.
+    pub(crate) failed: BTreeMap<SecretId, SourceError>,
+    /// All members of the sets of those.
+    pub(crate) stopped: BTreeSet<SecretId>,
 }
 
 fn late(source: &str, ask: &Ask) -> SourceError {
@@ -217,10 +278,8 @@ pub(crate) struct Look {
 /// What a round of looking needs of the configuration, without knowing `T`.
 pub(crate) trait Erased: Send + Sync {
     fn asking(&self) -> &Arc<Asking>;
-    /// What is to be looked at: all, those of one source, or those that are due.
+    /// What is to be looked at: all, those of one source, or those that are due; with each, its whole set.
     fn looks(&self, which: Which) -> Vec<Look>;
-    /// The members of a set, with the revision that is held of each.
-    fn set(&self, set: usize) -> Vec<(SecretId, Option<Revision>)>;
     fn publish(&self, arrivals: Vec<Arrival>) -> Published;
     /// Flips what has come to its end.
     fn flip(&self);
@@ -263,9 +322,10 @@ pub struct Refreshed {
 /// One round: probe, fetch what moved, let sets come to rest, confirm steps back, publish.
 pub(crate) async fn round(config: &dyn Erased, which: Which) -> Refreshed {
     let asking = config.asking().clone();
+    // what has come to its end does not wait for an answer
+    config.flip();
     let looks = config.looks(which);
     if looks.is_empty() {
-        config.flip();
         return Refreshed::default();
     }
     let until = asking.clock.tick().after(asking.deadline);
@@ -286,29 +346,29 @@ pub(crate) async fn round(config: &dyn Erased, which: Which) -> Refreshed {
         }
     }
     let mut fetched = asking.fetch(&to_fetch, until).await;
-    let torn = settle_sets(config, &looks, &mut fetched, until).await;
+    let mut unrest = settle_sets(&asking, &looks, &mut fetched, until).await;
     for look in &looks {
-        let Some(result) = fetched.remove(&look.secret) else { continue };
-        let outcome = match result {
-            _ if torn.contains(&look.secret) => Outcome::Torn,
-            Ok(new) if is_step_back(look, &new.revision) => match confirmed(&asking, look, &new, until).await
-            {
-                true => Outcome::Got(new),
-                false => continue, // seen once and not again: the next round looks anew
-            },
-            Ok(new) => Outcome::Got(new),
-            Err(e) => Outcome::Failed(e),
-        };
-        outcomes.insert(look.secret, outcome);
+        if let Some(Ok(new)) = fetched.get(&look.secret)
+            && is_step_back(look, &new.revision)
+            && !confirmed(&asking, look, &new.revision, until).await
+        {
+            // seen once and not again: the next round looks anew, at its whole set
+            unrest
+                .stopped
+                .extend(looks.iter().filter(|other| other.set == look.set).map(|other| other.secret));
+        }
     }
-    // members that were read again for their set's sake, without having been due
     for (secret, result) in fetched {
         let outcome = match result {
-            _ if torn.contains(&secret) => Outcome::Torn,
-            Ok(new) => Outcome::Got(new),
             Err(e) => Outcome::Failed(e),
+            Ok(_) if unrest.torn.contains(&secret) => Outcome::Torn,
+            Ok(_) if unrest.stopped.contains(&secret) => Outcome::Waiting,
+            Ok(new) => Outcome::Got(new),
         };
         outcomes.insert(secret, outcome);
+    }
+    for (secret, e) in unrest.failed {
+        outcomes.insert(secret, Outcome::Failed(e));
     }
     let failed = outcomes.values().filter_map(|outcome| match outcome {
         Outcome::Failed(e) => Some(e.clone()),
@@ -320,29 +380,26 @@ pub(crate) async fn round(config: &dyn Erased, which: Which) -> Refreshed {
     told(&asking.plan, &published, failed)
 }
 
+/// Lets the sets in which something was read come to rest. A look at one member is a look at all.
 async fn settle_sets(
-    config: &dyn Erased,
+    asking: &Asking,
     looks: &[Look],
     fetched: &mut BTreeMap<SecretId, Result<Fetched, SourceError>>,
     until: Tick,
-) -> BTreeSet<SecretId> {
-    let asking = config.asking();
+) -> Unrest {
     let touched: BTreeSet<usize> =
         looks.iter().filter(|look| fetched.contains_key(&look.secret)).map(|look| look.set).collect();
     let mut read = BTreeMap::new();
-    let mut sets = Vec::new();
-    for set in touched {
-        let members = config.set(set);
-        sets.push(members.iter().map(|(id, _)| *id).collect::<Vec<_>>());
-        for (id, held) in members {
-            let now = match fetched.get(&id) {
-                Some(Ok(new)) => Some(new.revision.clone()),
-                _ => held,
-            };
-            read.extend(now.map(|revision| (id, revision)));
-        }
+    let mut sets: BTreeMap<usize, Vec<SecretId>> = BTreeMap::new();
+    for look in looks.iter().filter(|look| touched.contains(&look.set)) {
+        sets.entry(look.set).or_default().push(look.secret);
+        let now = match fetched.get(&look.secret) {
+            Some(Ok(new)) => Some(new.revision.clone()),
+            _ => look.revision.clone(),
+        };
+        read.extend(now.map(|revision| (look.secret, revision)));
     }
-    asking.rest(sets, &mut read, fetched, until).await
+    asking.rest(sets.into_values().collect(), &mut read, fetched, until).await
 }
 
 fn is_step_back(look: &Look, revision: &Revision) -> bool {
@@ -350,11 +407,11 @@ fn is_step_back(look: &Look, revision: &Revision) -> bool {
 }
 
 /// A step back is believed when a second look sees it too.
-async fn confirmed(asking: &Asking, look: &Look, new: &Fetched, until: Tick) -> bool {
+async fn confirmed(asking: &Asking, look: &Look, new: &Revision, until: Tick) -> bool {
     match asking.probe(&[look.secret], until).await.remove(&look.secret) {
-        Some(Ok(Probe::Current(now))) => now == new.revision,
+        Some(Ok(Probe::Current(now))) => now == *new,
         Some(Ok(_)) => match asking.fetch(&[look.secret], until).await.remove(&look.secret) {
-            Some(Ok(again)) => again.revision == new.revision,
+            Some(Ok(again)) => again.revision == *new,
             _ => false,
         },
         _ => false,

@@ -108,6 +108,16 @@ pub(crate) struct View<S> {
     pub(crate) previous: Option<Arc<Inner<S>>>,
 }
 
+impl<S> View<S> {
+    /// Of a part whose optional secret went: what was there, withheld.
+    pub(crate) fn without_secret(&self) -> Self {
+        let secret = self.revisions.first().map(|(name, _)| name.clone());
+        let withheld = self.withheld.clone().unwrap_or_else(|| Withheld::new(Cause::Withdrawn, secret));
+        let (live, previous) = (self.live.clone(), self.previous.clone());
+        Self { live, revisions: Arc::from([]), withheld: Some(withheld), until: None, previous }
+    }
+}
+
 pub(crate) struct Cell<S> {
     pub(crate) view: ArcSwap<View<S>>,
     /// How many Keepers' tasks flip the view when its time is over: one, or for a moment two where one ends as the

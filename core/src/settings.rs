@@ -36,9 +36,9 @@ impl SourceSettings<'_> {
         self.table.keys().map(String::as_str)
     }
 
-    /// All environment variables whose names are UTF-8.
-    pub fn variables(&self) -> Vec<(String, std::ffi::OsString)> {
-        self.variables.all()
+    /// The environment variables of wanted names. No others are copied.
+    pub fn variables(&self, wanted: impl Fn(&str) -> bool) -> Vec<(String, std::ffi::OsString)> {
+        self.variables.all(wanted)
     }
 
     /// Files that references of the configuration name by their absolute paths.
@@ -80,7 +80,9 @@ pub(crate) fn read(
         entries(secrets, draft, &mut settings);
     }
     for (path, name) in names {
-        match settings.entries.iter_mut().find(|(at, ..)| *at == path) {
+        // names of variables have no case of their own
+        let same = |at: &KeyPath| at.to_string().to_lowercase() == path.to_string();
+        match settings.entries.iter_mut().find(|(at, ..)| same(at)) {
             Some((_, wanted, _)) => {
                 let mut ask = secretfig_source::Ask::new(name);
                 ask = ask.at(wanted.ask.point().clone());
@@ -106,7 +108,7 @@ pub(crate) fn read(
 /// `SECRET_NAME_DATABASE=…`, nesting by `__`.
 fn names_from(variables: &Variables) -> Vec<(KeyPath, String)> {
     let mut names: Vec<(KeyPath, String)> = variables
-        .all()
+        .all(|name| name.to_uppercase().starts_with("SECRET_NAME_"))
         .into_iter()
         .filter_map(|(variable, value)| {
             let rest = variable.to_uppercase().strip_prefix("SECRET_NAME_")?.to_lowercase();
@@ -232,7 +234,11 @@ pub(crate) fn build(
 fn files(of: &SourceSettings<'_>) -> Built {
     use secretfig_files::{Files, TrailingNewline};
     let failed = |e: SourceError| (FaultKind::Source(e.kind()), e.what_to_do().to_owned());
-    let mut settings = secretfig_files::Settings::from_env(of.variables()).map_err(failed)?;
+    let mut settings = secretfig_files::Settings::from_env(of.variables(|name| {
+        ["SECRETFIG_FILES_", "SECRET_FILE_"].iter().any(|prefix| name.starts_with(prefix))
+            || name == "CREDENTIALS_DIRECTORY"
+    }))
+    .map_err(failed)?;
     for key in of.keys() {
         let value = of.key(key).unwrap_or_default();
         let wrong = |what: &str| {

@@ -47,6 +47,8 @@ pub(crate) struct State {
     /// When to look again.
     pub(crate) due: Tick,
     pub(crate) trouble: Option<Trouble>,
+    /// Since when the manager says that it was taken away; only an answer that has it ends that.
+    pub(crate) gone: Option<Gone>,
     pub(crate) ttl: Duration,
     pub(crate) keep_previous: bool,
     /// Whether every use of it is optional.
@@ -58,8 +60,19 @@ pub(crate) struct State {
 pub(crate) struct Trouble {
     pub(crate) kind: TroubleKind,
     pub(crate) since: Tick,
-    pub(crate) times: u32,
 }
+
+/// Sightings of a secret that was taken away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Gone {
+    pub(crate) since: Tick,
+    last: Tick,
+    /// Whether it was seen twice, at two moments.
+    pub(crate) sure: bool,
+}
+
+/// Two sightings within this time are one: a file that is written anew is away for a moment.
+const MOMENT: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum TroubleKind {
@@ -91,6 +104,7 @@ impl State {
             got: Tick::default(),
             due: Tick::default(),
             trouble: None,
+            gone: None,
             ttl: ttl.or(of_source).unwrap_or(freshness.ttl).max(Duration::from_secs(1)),
             keep_previous: uses.iter().any(|used| used.wanted.keep_previous),
             optional: !uses.is_empty() && uses.iter().all(|used| used.wanted.optional),
@@ -123,24 +137,37 @@ impl State {
         }
         self.have = have;
         self.started = started;
-        self.seen = now;
         self.got = now;
+        self.well(now);
+    }
+
+    /// The source answered, and all is well.
+    pub(crate) fn well(&mut self, now: Tick) {
+        self.seen = now;
         self.trouble = None;
+        self.gone = None;
     }
 
     /// Notes that something went wrong.
     pub(crate) fn trouble(&mut self, kind: TroubleKind, now: Tick) {
-        let same = |old: &TroubleKind| match (old, &kind) {
-            (TroubleKind::Source(a), TroubleKind::Source(b)) => is_taken_away(*a) == is_taken_away(*b),
-            (a, b) => a == b,
-        };
-        match &mut self.trouble {
-            Some(trouble) if same(&trouble.kind) => {
-                trouble.kind = kind;
-                trouble.times = trouble.times.saturating_add(1);
+        if matches!(kind, TroubleKind::Source(kind) if is_taken_away(kind)) {
+            match &mut self.gone {
+                None => self.gone = Some(Gone { since: now, last: now, sure: false }),
+                Some(gone) => {
+                    gone.sure |= now.since(gone.last) >= MOMENT;
+                    gone.last = now;
+                }
             }
-            other => *other = Some(Trouble { kind, since: now, times: 1 }),
         }
+        match &mut self.trouble {
+            Some(trouble) if trouble.kind == kind => {}
+            other => *other = Some(Trouble { kind, since: now }),
+        }
+    }
+
+    /// Whether reading it again gives the same.
+    pub(crate) fn is_repeatable(&self) -> bool {
+        !matches!(&self.have, Have::Got(fetched) if !fetched.repeatable)
     }
 
     /// Until when what is held may be used, and why not after that.
@@ -152,13 +179,9 @@ impl State {
             Have::Absent | Have::Failed => return None,
         };
         let stale = freshness.withhold_stale.then(|| (self.seen.after(freshness.max_stale), Cause::Stale));
-        let gone = match &self.trouble {
-            // a deletion counts once it was seen twice
-            Some(Trouble { kind: TroubleKind::Source(kind), since, times: 2.. }) if is_taken_away(*kind) => {
-                Some((since.after(freshness.revoked_grace), Cause::Withdrawn))
-            }
-            _ => None,
-        };
+        // a deletion counts once it was seen twice
+        let gone = self.gone.filter(|gone| gone.sure);
+        let gone = gone.map(|gone| (gone.since.after(freshness.revoked_grace), Cause::Withdrawn));
         [gone, lease, stale].into_iter().flatten().min_by_key(|(until, _)| *until)
     }
 }
@@ -225,8 +248,12 @@ pub(crate) fn standing(
         }
     };
     let of = |id: &SecretId| Some((plan.secrets.get(id.0 as usize)?, states.get(id.0 as usize)?));
+    // a document at the root feeds every section; it is a set by itself all the same
+    let root = plan.uses.iter().filter(|used| path.is_some() && used.path.is_root()).map(|used| used.secret);
+    let root: Vec<SecretId> = root.filter(|secret| !secrets.contains(secret)).collect();
     let revisions = secrets
         .iter()
+        .chain(&root)
         .filter_map(of)
         .filter_map(|(secret, state)| Some((secret.ask.shared_name(), state.revision()?.clone())));
     let ends = secrets.iter().filter_map(of).filter_map(|(secret, state)| {
@@ -254,6 +281,7 @@ mod tests {
             got: Tick::from_start(Duration::from_secs(50)),
             due: Tick::default(),
             trouble: None,
+            gone: None,
             ttl: Duration::from_secs(300),
             keep_previous: false,
             optional: false,
@@ -281,6 +309,10 @@ mod tests {
         assert_eq!(state.until(&freshness).unwrap().1, Cause::Stale);
         state.trouble(deleted, tick(300));
         assert_eq!(state.until(&freshness), Some((tick(500), Cause::Withdrawn)));
+        // an outage in between does not undo it; an answer that has it does
+        state.trouble(TroubleKind::Source(ErrorKind::Timeout), tick(350));
+        assert_eq!(state.until(&freshness), Some((tick(500), Cause::Withdrawn)));
+        state.well(tick(360));
         state.trouble(TroubleKind::Source(ErrorKind::Denied), tick(400));
         state.trouble(TroubleKind::Source(ErrorKind::Denied), tick(410));
         assert_eq!(state.until(&freshness).unwrap().1, Cause::Stale);

@@ -396,6 +396,7 @@ async fn an_optional_secret_may_come_later_and_go_again() {
     source.remove("extra");
     config.refresh().await;
     assert!(extra.get().unwrap().is_some(), "seen once is not enough");
+    tokio::time::advance(Duration::from_secs(60)).await;
     config.refresh().await;
     assert!(extra.get().unwrap().is_none());
 }

@@ -21,6 +21,8 @@ pub(crate) struct Decoded<T> {
     pub(crate) faults: Vec<Found>,
     /// The paths of `Live` parts.
     pub(crate) lives: Vec<KeyPath>,
+    /// The places whose type says that it holds a secret.
+    pub(crate) sealed: Vec<KeyPath>,
     /// Keys that no field took.
     pub(crate) unknown: Vec<KeyPath>,
     /// What was not looked at.
@@ -69,6 +71,7 @@ pub(crate) fn decode<T: DeserializeOwned>(
             value: Some(value),
             faults: Vec::new(),
             lives: notes.lives,
+            sealed: notes.sealed,
             unknown: notes.unknown,
             unchecked: Vec::new(),
         };
@@ -82,7 +85,8 @@ pub(crate) fn decode<T: DeserializeOwned>(
     let invalid = notes.invalid.into_iter();
     faults.extend(invalid.map(|(path, reason)| Found::new(path, What::Invalid(reason))));
     faults.sort_by(|a, b| by_field(&notes.fields, &a.path, &b.path));
-    Decoded { value: None, faults, lives: notes.lives, unknown: notes.unknown, unchecked: gather.unchecked }
+    let Notes { lives, sealed, unknown, .. } = notes;
+    Decoded { value: None, faults, lives, sealed, unknown, unchecked: gather.unchecked }
 }
 
 /// Decodes the part at a path alone; `None` where that does not succeed.

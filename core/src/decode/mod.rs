@@ -78,6 +78,8 @@ impl Walk {
 struct Notes {
     /// `Live` parts met, by path.
     lives: Vec<KeyPath>,
+    /// Places whose type says that it holds a secret: `Strict`, bytes, our models.
+    sealed: Vec<KeyPath>,
     /// Keys that no field took.
     unknown: Vec<KeyPath>,
     /// The fields of every struct met.
@@ -123,6 +125,10 @@ struct Given {
 impl<'de> De<'de, '_> {
     fn root(slot: &'de Slot<'de>, walk: &'de Walk) -> Self {
         Self { at: At::Slot(slot), walk, path: Path::ROOT }
+    }
+
+    fn note_sealed(&self) {
+        self.walk.notes.borrow_mut().sealed.push(self.path.to_key_path());
     }
 
     fn note(&self, kind: KeyKind) {

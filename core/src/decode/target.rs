@@ -114,6 +114,7 @@ impl<'de> de::Deserializer<'de> for De<'de, '_> {
 
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Res<V::Value> {
         self.note(KeyKind::Bytes);
+        self.note_sealed();
         if let Some(standin) = self.standin() {
             let given = self.give(standin, standin::TEXTS.len());
             return self.visit(visitor, |v| v.visit_borrowed_bytes(self.given_text(&given).as_bytes()));
@@ -157,6 +158,9 @@ impl<'de> de::Deserializer<'de> for De<'de, '_> {
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Res<V::Value> {
         let path = self.path;
+        if name.starts_with('$') && name != LIVE {
+            self.note_sealed();
+        }
         let result = match name {
             LIVE => {
                 let path = path.to_key_path();

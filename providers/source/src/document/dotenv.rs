@@ -3,7 +3,8 @@
 //! Why our own: what dotenv crates do besides reading (expanding `$NAME` from the environment,
 //! trimming, quoting lines in their errors) is what must not happen to a secret.
 //!
-//! * a line is empty, a comment (`#` first), or `NAME=value`, with an optional `export ` before it;
+//! * a line is empty, a comment (`#` first), or `NAME=value`, with an optional `export ` before it; a name begins with
+//!   a letter or `_`, and a value that begins with `=` stands in quotes;
 //! * an unquoted value runs to the end of the line, blanks around it trimmed; ` #` begins a comment;
 //! * in `'…'` every character stands for itself, also newlines;
 //! * in `"…"` the escapes `\n \r \t \" \\ \$` are known, every other backslash stands for itself.
@@ -28,7 +29,7 @@ pub(super) fn read(text: &str) -> Result<Node, Malformed> {
         let entry = entry.strip_prefix("export ").unwrap_or(entry);
         let (name, value) = entry
             .split_once('=')
-            .filter(|(name, _)| is_name(name.trim()))
+            .filter(|(name, value)| is_name(name.trim()) && !value.starts_with('='))
             .ok_or_else(|| Malformed::new("a line that is no `NAME=value`"))?;
         let name = name.trim();
         let (sealed, left) = self::value(value).map_err(|e| e.under(name))?;
@@ -40,8 +41,11 @@ pub(super) fn read(text: &str) -> Result<Node, Malformed> {
     Ok(Node::Table(table))
 }
 
+/// Names are shown, so what is none must not pass for one: a key or a token in base64 ends in `=` too.
 fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
+    let first = name.bytes().next();
+    first.is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
 }
 
 /// Past the line of that length and its newline.
@@ -125,6 +129,8 @@ mod tests {
     fn faults_name_the_key_and_nothing_else() {
         for (text, said) in [
             ("hunter2", "a line that is no `NAME=value`"),
+            ("aHVudGVyMg==", "a line that is no `NAME=value`"),
+            ("2HVudGVyMg=\n2HVudGVyMg=", "a line that is no `NAME=value`"),
             ("A=1\nA=2", "`A`: the same name twice"),
             ("A='hunter2", "`A`: a quote that does not end"),
             ("A=\"hunter2\\", "`A`: a quote that does not end"),
