@@ -70,6 +70,12 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Config<T> {
     /// | `SECRETFIG_ENV_PREFIX` | another prefix than `APP_` | `APP_` |
     /// | `SECRET_PROVIDER` | the source of `[secrets]` | `files` in relaxed profiles, else a fault |
     /// | `SECRET_NAME_*` | another name for the secret at that key | |
+    /// | `APP_*_FILE` | the file whose content is that key's value, where the type has the key and no `…_file` | |
+    /// | `SECRETFIG_FILES_DIR` | folders of mounted secrets, `:` between them | |
+    /// | `CREDENTIALS_DIRECTORY` | systemd's folder of credentials | set by systemd |
+    /// | `SECRET_FILE_*` | the file of the secret of that name, capitals and `_` | |
+    /// | `SECRETFIG_FILES_MAX_BYTES` | the size of one secret file, in bytes | 1 MiB |
+    /// | `SECRETFIG_FILES_TRAILING_NEWLINE` | `strip-one` or `keep` | `strip-one` |
     pub fn standard() -> Builder<T> {
         Builder::new(true)
     }

@@ -8,7 +8,7 @@ use std::fmt;
 /// A section is withheld, so the request cannot be served: 503, `Retry-After: 30`, `service unavailable`.
 ///
 /// Whoever sends the request learns neither which section it was nor why. The operator does: when the response is
-/// made, one line at `WARN`, target `secretfig`, names both. [`WithheldRejection::reason`] has the same for a handler
+/// made, one line at `DEBUG`, target `secretfig`, names both. [`WithheldRejection::reason`] has the same for a handler
 /// that takes `Result<Secrets<S>, WithheldRejection>` and answers in its own way.
 ///
 /// ```
@@ -63,7 +63,8 @@ const BODY: &str = "service unavailable";
 
 impl IntoResponse for WithheldRejection {
     fn into_response(self) -> Response {
-        tracing::warn!(
+        // DEBUG, for it is once per request: that the section went is one ERROR line of the core
+        tracing::debug!(
             target: "secretfig",
             section = self.section,
             reason = %self.withheld,
