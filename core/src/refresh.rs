@@ -188,7 +188,7 @@ impl Asking {
         for attempt in 0..=TRIES {
             for id in &members {
                 if let Some(Err(e)) = fetched.get(id)
-                    && !(is_taken_away(e.kind()) && !read.contains_key(id))
+                    && (!is_taken_away(e.kind()) || read.contains_key(id))
                 {
                     unrest.failed.insert(*id, e.clone());
                 }
