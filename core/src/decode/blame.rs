@@ -6,7 +6,7 @@
 //! error goes away.
 
 use super::error::{Culprit, Parts, What};
-use super::gather::{Gather, WALKS};
+use super::gather::{Found, Gather, WALKS};
 use super::standin::{ANY, Entry, StandIn};
 use crate::tree::{KeyPath, LeafText, Merged, Number, Plain, Slot};
 use secretfig_source::Exposed;
@@ -16,6 +16,12 @@ impl Gather<'_> {
     /// The place an error is about.
     pub(super) fn place_of(&self, parts: &Parts) -> KeyPath {
         let own = || parts.path.clone();
+        // said after the key was read: by a visitor that is written by hand
+        if let (What::UnknownField(_), Some(key)) = (&parts.what, &self.walk.notes.borrow().last_key)
+            && key.parent().as_ref() == Some(&parts.path)
+        {
+            return key.clone();
+        }
         let Some(culprit) = parts.culprit.filter(|_| !matches!(parts.what, What::Missing(_))) else {
             return own();
         };
@@ -92,6 +98,48 @@ impl Gather<'_> {
             self.put_back(&key, before);
         }
         false
+    }
+
+    /// Two keys of one table are spellings of one field: names both, and goes on without the second.
+    pub(super) fn two_spellings<T: DeserializeOwned>(
+        &mut self,
+        table: &KeyPath,
+        field: &'static str,
+    ) -> bool {
+        let Some(second) = self.walk.notes.borrow().last_key.clone() else { return false };
+        if second.parent().as_ref() != Some(table) {
+            return false;
+        }
+        if self.zone(table).is_none() {
+            let first = self.first_spelling::<T>(table, field, &second);
+            let fault = Found { other: first, ..Found::new(second.clone(), What::Duplicate(field)) };
+            self.faults.push(fault);
+        }
+        self.walk.overlay.insert(second, Entry::Dropped).is_none_or(|old| old != Entry::Dropped)
+    }
+
+    /// The other spelling: the field's own name where that key is there, else the key without which the
+    /// second is accepted.
+    fn first_spelling<T: DeserializeOwned>(
+        &mut self,
+        table: &KeyPath,
+        field: &str,
+        second: &KeyPath,
+    ) -> Option<KeyPath> {
+        let Merged::Table(keys, _) = &self.root.at(table)?.node else { return None };
+        let own = table.child(field);
+        if keys.contains_key(field) && own != *second {
+            return Some(own);
+        }
+        let others: Vec<KeyPath> =
+            keys.keys().map(|key| table.child(key)).filter(|key| key != second).collect();
+        others.into_iter().find(|key| {
+            let before = self.walk.overlay.insert(key.clone(), Entry::Dropped);
+            let still = matches!(self.once::<T>(),
+                Err(Parts { path, what: What::Duplicate(name), .. }) if path == *table && name == field);
+            self.put_back(key, before);
+            !still
+        })
     }
 
     /// A key that is missing still, although it was put into the table of the error: it belongs into a table under

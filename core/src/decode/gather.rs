@@ -11,7 +11,7 @@ use crate::plan::OriginInfo;
 use crate::tree::{KeyPath, Merged, Slot};
 use serde::de::DeserializeOwned;
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What decoding gave.
@@ -141,6 +141,7 @@ pub(super) struct Gather<'g> {
 
 impl Gather<'_> {
     fn run<T: DeserializeOwned>(&mut self) {
+        let mut seen = BTreeSet::new();
         while self.walks < WALKS {
             let Err(parts) = self.once::<T>() else { return };
             if self.faults.len() >= FAULTS {
@@ -148,7 +149,8 @@ impl Gather<'_> {
                 return;
             }
             let path = parts.path.clone();
-            if !self.settle::<T>(parts) {
+            // a stand-in that was here before leads nowhere
+            if !self.settle::<T>(parts) || !seen.insert(self.walk.overlay.clone()) {
                 self.unchecked.push(Unchecked::Beside(self.outermost_zone(&path)));
                 return;
             }
@@ -184,9 +186,14 @@ impl Gather<'_> {
             return self.next_candidate(&zone, &place, &what);
         }
         match what {
+            // of a key; a value that says so is refused like any other
+            What::UnknownField(_) if !self.walk.notes.borrow().kinds.contains_key(&place) => {
+                self.faults.push(Found::new(place.clone(), what));
+                self.walk.overlay.insert(place, Entry::Dropped);
+            }
             What::UnknownField(_) => {
-                self.faults.push(Found::new(path.clone(), what));
-                self.walk.overlay.insert(path, Entry::Dropped);
+                self.found(&place, What::Refused, own);
+                self.replace(place);
             }
             What::Missing(_) => {
                 // the fault is the secret's that could not be had, and is told there
@@ -299,8 +306,18 @@ impl Gather<'_> {
             (What::UnknownVariant(_), _) if zone == place && self.is_tag_of_real(place) => {
                 self.replace(place.clone());
             }
-            (What::UnknownVariant([first, ..]), _) if now.is_none_or(|now| now.name.is_none()) => {
-                self.walk.overlay.insert(place.clone(), Entry::StandIn(StandIn::named(first)));
+            // one name after the other, and no more than that
+            (What::UnknownVariant(names), _) => {
+                match next_name(names, now.and_then(|now| now.name)) {
+                    Some(name) => {
+                        let entry = Entry::StandIn(StandIn::named(name));
+                        self.walk.overlay.insert(place.clone(), entry)
+                    }
+                    None => self.walk.overlay.insert(zone.clone(), Entry::Refused(StandIn::default())),
+                };
+            }
+            _ if now.is_some_and(|now| now.name.is_some()) => {
+                self.walk.overlay.insert(zone.clone(), Entry::Refused(StandIn::default()));
             }
             // a key of a flattened struct, not offered so far
             (_, None) if now.is_none() => {
@@ -328,44 +345,6 @@ impl Gather<'_> {
         self.walk.notes.borrow().tags.contains(place) && place.parent().is_some_and(real)
     }
 
-    /// Two keys of one table are spellings of one field: names both, and goes on without the second.
-    fn two_spellings<T: DeserializeOwned>(&mut self, table: &KeyPath, field: &'static str) -> bool {
-        let Some(second) = self.walk.notes.borrow().last_key.clone() else { return false };
-        if second.parent().as_ref() != Some(table) {
-            return false;
-        }
-        if self.zone(table).is_none() {
-            let first = self.first_spelling::<T>(table, field, &second);
-            let fault = Found { other: first, ..Found::new(second.clone(), What::Duplicate(field)) };
-            self.faults.push(fault);
-        }
-        self.walk.overlay.insert(second, Entry::Dropped).is_none_or(|old| old != Entry::Dropped)
-    }
-
-    /// The other spelling: the field's own name where that key is there, else the key without which the
-    /// second is accepted.
-    fn first_spelling<T: DeserializeOwned>(
-        &mut self,
-        table: &KeyPath,
-        field: &str,
-        second: &KeyPath,
-    ) -> Option<KeyPath> {
-        let Merged::Table(keys, _) = &self.root.at(table)?.node else { return None };
-        let own = table.child(field);
-        if keys.contains_key(field) && own != *second {
-            return Some(own);
-        }
-        let others: Vec<KeyPath> =
-            keys.keys().map(|key| table.child(key)).filter(|key| key != second).collect();
-        others.into_iter().find(|key| {
-            let before = self.walk.overlay.insert(key.clone(), Entry::Dropped);
-            let still = matches!(self.once::<T>(),
-                Err(Parts { path, what: What::Duplicate(name), .. }) if path == *table && name == field);
-            self.put_back(key, before);
-            !still
-        })
-    }
-
     pub(super) fn put_back(&mut self, key: &KeyPath, before: Option<Entry>) {
         match before {
             Some(entry) => self.walk.overlay.insert(key.clone(), entry),
@@ -391,6 +370,11 @@ pub(super) fn asked_for<T: DeserializeOwned>() -> Notes {
         }
     }
     gather.walk.notes.into_inner()
+}
+
+fn next_name(names: &'static [&'static str], now: Option<&str>) -> Option<&'static str> {
+    let next = now.map_or(0, |now| names.iter().position(|name| *name == now).map_or(names.len(), |n| n + 1));
+    names.get(next).copied()
 }
 
 fn leaves(slot: &Slot<'_>) -> usize {

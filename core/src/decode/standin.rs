@@ -6,7 +6,7 @@ use crate::tree::KeyPath;
 use std::collections::BTreeMap;
 
 /// An entry of the overlay over the merged tree.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Entry {
     StandIn(StandIn),
     /// As `StandIn`, but no candidate satisfied the type: offered after all other keys of its table.
@@ -26,7 +26,7 @@ impl Entry {
 
 /// Which stand-in: the number of a candidate, from which the fields of a table begin to count too, or the name of
 /// an enum's variant.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct StandIn {
     pub(super) number: usize,
     pub(super) name: Option<&'static str>,
