@@ -256,3 +256,76 @@ impl fmt::Debug for SourceError {
 }
 
 impl std::error::Error for SourceError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// One of each; the matches without a wildcard make a new kind a compile error here.
+    fn one_of_each() -> Vec<ErrorKind> {
+        let mut all = vec![
+            ErrorKind::Absent,
+            ErrorKind::Denied,
+            ErrorKind::Unauthenticated,
+            ErrorKind::Throttled { retry_after: Some(Duration::from_secs(5)) },
+            ErrorKind::Malformed,
+            ErrorKind::TooLarge,
+            ErrorKind::Timeout,
+            ErrorKind::Transport,
+            ErrorKind::Tls,
+            ErrorKind::Misconfigured,
+        ];
+        let unavailable = [
+            Unavailable::Sealed,
+            Unavailable::Standby,
+            Unavailable::Uninitialised,
+            Unavailable::Behind,
+            Unavailable::Failing,
+        ];
+        all.extend(unavailable.map(ErrorKind::Unavailable));
+        let withdrawn = [Withdrawn::Deleted, Withdrawn::Destroyed, Withdrawn::Disabled];
+        all.extend(withdrawn.map(ErrorKind::Withdrawn));
+        all.extend([Validity::Expired, Validity::NotYetValid].map(ErrorKind::Validity));
+        for kind in &all {
+            match kind {
+                ErrorKind::Absent
+                | ErrorKind::Denied
+                | ErrorKind::Unauthenticated
+                | ErrorKind::Throttled { .. }
+                | ErrorKind::Malformed
+                | ErrorKind::TooLarge
+                | ErrorKind::Timeout
+                | ErrorKind::Transport
+                | ErrorKind::Tls
+                | ErrorKind::Misconfigured => {}
+                ErrorKind::Unavailable(
+                    Unavailable::Sealed
+                    | Unavailable::Standby
+                    | Unavailable::Uninitialised
+                    | Unavailable::Behind
+                    | Unavailable::Failing,
+                ) => {}
+                ErrorKind::Withdrawn(Withdrawn::Deleted | Withdrawn::Destroyed | Withdrawn::Disabled) => {}
+                ErrorKind::Validity(Validity::Expired | Validity::NotYetValid) => {}
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn every_kind_has_a_word_and_a_hint_of_its_own_and_prints_nothing_else() {
+        let all = one_of_each();
+        let words: BTreeSet<_> = all.iter().map(ErrorKind::as_str).collect();
+        let hints: BTreeSet<_> = all.iter().map(ErrorKind::default_hint).collect();
+        assert_eq!((words.len(), hints.len()), (all.len(), all.len()));
+        for kind in all {
+            let e = SourceError::new(kind, "vault").secret("a\u{1b}[2J");
+            assert_eq!(format!("{e}"), format!("{e:?}"));
+            assert_eq!(e.to_string(), format!("vault: `a\\u{{1b}}[2J`: {kind}: {}", kind.default_hint()));
+            assert!(std::error::Error::source(&e).is_none());
+            // an outage may pass by itself, so it is nothing definite
+            assert!(!(kind.is_outage() && kind.is_definite()), "{kind}");
+        }
+    }
+}

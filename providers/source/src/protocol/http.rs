@@ -295,3 +295,32 @@ impl HttpError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One of each; the match without a wildcard makes a new one a compile error here.
+    #[test]
+    fn every_fault_is_told_as_a_kind_and_nothing_else() {
+        for fault in [
+            HttpFault::Timeout,
+            HttpFault::Transport,
+            HttpFault::Tls,
+            HttpFault::TooLarge,
+            HttpFault::Misconfigured,
+        ] {
+            let kind = match fault {
+                HttpFault::Timeout => ErrorKind::Timeout,
+                HttpFault::Transport => ErrorKind::Transport,
+                HttpFault::Tls => ErrorKind::Tls,
+                HttpFault::TooLarge => ErrorKind::TooLarge,
+                HttpFault::Misconfigured => ErrorKind::Misconfigured,
+            };
+            let e = HttpError::new(fault).of_source("vault");
+            assert_eq!((e.kind(), e.secret_name()), (kind, None));
+            let e = HttpError::new(fault).hint("set it").of_source("vault");
+            assert_eq!(e.to_string(), format!("vault: {kind}: set it"));
+        }
+    }
+}
