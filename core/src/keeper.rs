@@ -3,10 +3,9 @@
 use crate::health::Refresher;
 use crate::refresh::{Erased, Which, round};
 use crate::runtime;
-use futures_util::future::{Either, FutureExt, select, select_all};
+use crate::waiting::{self, Any};
 use std::fmt;
 use std::panic::Location;
-use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -95,36 +94,51 @@ impl Drop for Kept {
     }
 }
 
+/// What the task waits for.
+enum Event {
+    Stop,
+    Woken,
+    Look(Which),
+}
+
 async fn run(config: Arc<dyn Erased>, shared: Arc<State>, _guard: Kept) {
     let asking = config.asking().clone();
     let sources = &asking.plan.sources;
     loop {
         let wake = config.next_wake().since(asking.clock.tick());
         // far moments are capped: a timer wheel has an end
-        let timer = pin!(runtime::sleep(wake.min(Duration::from_secs(24 * 3600))));
-        let news = pin!(async {
-            if sources.is_empty() {
-                return std::future::pending().await;
-            }
-            let each =
-                sources.iter().enumerate().map(|(n, named)| named.source.changed().map(move |()| n).boxed());
-            select_all(each).await.0
-        });
-        let work = select(timer, news);
-        let woken = pin!(asking.woken.notified());
-        let work = select(woken, work);
-        let which = match select(pin!(shared.stop.notified()), work).await {
-            Either::Left(_) => return,
+        let wake = wake.min(Duration::from_secs(24 * 3600));
+        let mut events: Vec<Any<'_, Event>> = vec![
+            Box::pin(async {
+                shared.stop.notified().await;
+                Event::Stop
+            }),
             // someone else published: what ends next may end earlier
-            Either::Right((Either::Left(_), _)) => continue,
-            Either::Right((Either::Right((Either::Left(_), _)), _)) => Which::Due,
-            Either::Right((Either::Right((Either::Right((source, _)), _)), _)) => Which::Source(source),
+            Box::pin(async {
+                asking.woken.notified().await;
+                Event::Woken
+            }),
+            Box::pin(async {
+                runtime::sleep(wake).await;
+                Event::Look(Which::Due)
+            }),
+        ];
+        for (n, named) in sources.iter().enumerate() {
+            events.push(Box::pin(async move {
+                named.source.changed().await;
+                Event::Look(Which::Source(n))
+            }));
+        }
+        let which = match waiting::first(events).await {
+            Event::Stop => return,
+            Event::Woken => continue,
+            Event::Look(which) => which,
         };
         round(&*config, which).await;
         shared.rounds.fetch_add(1, Ordering::Relaxed);
         if which != Which::Due {
-            let breath = pin!(runtime::sleep(BREATH));
-            if let Either::Left(_) = select(pin!(shared.stop.notified()), breath).await {
+            let stopped = runtime::within(BREATH, shared.stop.notified()).await;
+            if stopped.is_some() {
                 return;
             }
         }
@@ -145,7 +159,7 @@ impl Keeper {
         let asking = self.task.config.asking();
         let left = limit.saturating_sub(asking.clock.tick().since(began));
         let sources = &asking.plan.sources;
-        let closing = futures_util::future::join_all(sources.iter().map(|named| named.source.close(left)));
+        let closing = waiting::all(sources.iter().map(|named| named.source.close(left)), usize::MAX);
         let _ = runtime::within(left, closing).await;
     }
 

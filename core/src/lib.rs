@@ -96,6 +96,7 @@ mod settings;
 mod store;
 mod tree;
 mod values;
+mod waiting;
 
 #[cfg(feature = "models")]
 pub mod models;

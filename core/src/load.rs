@@ -12,6 +12,7 @@ use crate::report::{Fault, FaultKind, LoadError, Report};
 use crate::runtime::{self, SystemClock};
 use crate::store::{Sets, State};
 use crate::tree::KeyPath;
+use crate::waiting;
 use secretfig_source::{At, ErrorKind, Fetched, Revision, Source, SourceError, Tick};
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
@@ -122,7 +123,7 @@ async fn wave(asking: &mut Asking, until: Tick) -> Wave {
     let wanted: Vec<SecretId> =
         all.filter(|id| !out_of_reach.contains(&plan.secrets[id.0 as usize].source)).collect();
     let (fetched, previous) =
-        futures_util::future::join(asking.fetch(&wanted, until), previous(asking, &wanted, until)).await;
+        waiting::both(asking.fetch(&wanted, until), previous(asking, &wanted, until)).await;
     for (id, result) in fetched {
         let optional = plan.uses.iter().filter(|used| used.secret == id).all(|used| used.wanted.optional);
         wave.have[id.0 as usize] = match result {
@@ -170,7 +171,7 @@ async fn previous(
             results.pop().map(|result| (*id, result))
         })
     });
-    futures_util::future::join_all(each).await.into_iter().flatten().collect()
+    waiting::all(each, usize::MAX).await.into_iter().flatten().collect()
 }
 
 fn sign_in_fault(plan: &Plan, source: usize, e: &SourceError) -> Fault {
@@ -263,7 +264,7 @@ async fn give_back(plan: &Plan, have: &[Have], remarks: &mut Vec<String>) {
                 .then(|| format!("the lease of `{}` could not be given back", secret.ask))
         })
     });
-    remarks.extend(futures_util::future::join_all(revoking).await.into_iter().flatten());
+    remarks.extend(waiting::all(revoking, usize::MAX).await.into_iter().flatten());
 }
 
 /// One remark per key that no field takes, with the nearest that one does. Variables without such a neighbour are

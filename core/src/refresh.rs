@@ -7,8 +7,7 @@ use crate::plan::{Plan, SecretId};
 use crate::publish::{Arrival, Outcome, Published};
 use crate::runtime;
 use crate::store::is_taken_away;
-use futures_util::future::join_all;
-use futures_util::stream::{self, StreamExt};
+use crate::waiting;
 use secretfig_source::{Ask, Clock, ErrorKind, Fetched, Identity, Probe, Revision, SourceError, Tick};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -54,7 +53,7 @@ impl Asking {
                 }
             }
         });
-        join_all(signing).await
+        waiting::all(signing, usize::MAX).await
     }
 
     fn left(&self, until: Tick) -> Duration {
@@ -67,14 +66,11 @@ impl Asking {
         wanted: &[SecretId],
         until: Tick,
     ) -> BTreeMap<SecretId, Result<Fetched, SourceError>> {
-        let calls = self.calls(wanted).map(|(n, ids, asks, concurrency)| async move {
-            stream::iter(ids.into_iter().zip(asks))
-                .map(|(ids, asks)| self.fetch_call(n, ids, asks, until))
-                .buffer_unordered(concurrency)
-                .concat()
-                .await
+        let sources = self.calls(wanted).map(|(n, ids, asks, concurrency)| {
+            let calls = ids.into_iter().zip(asks);
+            waiting::all(calls.map(move |(ids, asks)| self.fetch_call(n, ids, asks, until)), concurrency)
         });
-        join_all(calls).await.into_iter().flatten().collect()
+        waiting::all(sources, usize::MAX).await.into_iter().flatten().flatten().collect()
     }
 
     async fn fetch_call(
@@ -105,14 +101,11 @@ impl Asking {
         wanted: &[SecretId],
         until: Tick,
     ) -> BTreeMap<SecretId, Result<Probe, SourceError>> {
-        let calls = self.calls(wanted).map(|(n, ids, asks, concurrency)| async move {
-            stream::iter(ids.into_iter().zip(asks))
-                .map(|(ids, asks)| self.probe_call(n, ids, asks, until))
-                .buffer_unordered(concurrency)
-                .concat()
-                .await
+        let sources = self.calls(wanted).map(|(n, ids, asks, concurrency)| {
+            let calls = ids.into_iter().zip(asks);
+            waiting::all(calls.map(move |(ids, asks)| self.probe_call(n, ids, asks, until)), concurrency)
         });
-        join_all(calls).await.into_iter().flatten().collect()
+        waiting::all(sources, usize::MAX).await.into_iter().flatten().flatten().collect()
     }
 
     async fn probe_call(
