@@ -4,6 +4,8 @@
 //! The canaries stand in the binary itself, so that this test makes no copy of its own. One canary per test, since
 //! the tests of a binary run at the same time.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use secretfig::models::{DatabaseCredentials, JwtConfig};
 use secretfig::testing::FakeSource;
 use secretfig::{
