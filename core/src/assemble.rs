@@ -52,6 +52,7 @@ pub(crate) struct Made<T> {
 }
 
 /// A key of a plain layer that no field took.
+#[derive(Debug)]
 pub(crate) struct Unknown {
     pub(crate) path: KeyPath,
     pub(crate) layer: String,
@@ -69,10 +70,18 @@ impl<T> Made<T> {
 }
 
 /// One that did not.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Unmade {
     pub(crate) faults: Vec<Fault>,
     pub(crate) remarks: Vec<String>,
+    /// Keys of plain layers that no field took.
+    pub(crate) unknown: Vec<Unknown>,
+}
+
+impl Unmade {
+    fn of(fault: Fault) -> Self {
+        Self { faults: vec![fault], ..Self::default() }
+    }
 }
 
 /// Assembles. At start-up `now` is given, and a secret that is not valid at that time is a fault.
@@ -91,7 +100,7 @@ pub(crate) fn assemble<T: DeserializeOwned>(
         let decoded =
             catch_unwind(AssertUnwindSafe(|| decode::decode::<T>(root, plan.strict, &plan.origins)));
         let Ok(decoded) = decoded else {
-            return Err((vec![Fault::new(KeyPath::root(), FaultKind::Panicked)], Vec::new()));
+            return Err(Unmade::of(Fault::new(KeyPath::root(), FaultKind::Panicked)));
         };
         let unknown = unknown_plain(plan, root, &decoded.unknown);
         match decoded.value {
@@ -106,36 +115,36 @@ pub(crate) fn assemble<T: DeserializeOwned>(
                     }
                     Unchecked::Rest => "there may be more: a report ends here".to_owned(),
                 });
-                Err((faults, remarks.collect()))
+                Err(Unmade { faults, remarks: remarks.collect(), unknown })
             }
         }
     });
     match result {
-        Ok(made) if !refused => match validate
-            .map(|check| catch_unwind(AssertUnwindSafe(|| check(&made.value))))
-        {
-            None | Some(Ok(Ok(()))) => Ok(made),
-            Some(Ok(Err(invalid))) => {
-                let kind = FaultKind::Invalid(invalid.reason);
-                let fault = Fault::new(KeyPath::parse(invalid.path), kind);
-                let place = place_at(plan, have, &fault.key);
-                Err(Unmade { faults: vec![fault.at(place)], remarks: Vec::new() })
+        Ok(made) if !refused => {
+            match validate.map(|check| catch_unwind(AssertUnwindSafe(|| check(&made.value)))) {
+                None | Some(Ok(Ok(()))) => Ok(made),
+                Some(Ok(Err(invalid))) => {
+                    let kind = FaultKind::Invalid(invalid.reason);
+                    let fault = Fault::new(KeyPath::parse(invalid.path), kind);
+                    let place = place_at(plan, have, &fault.key);
+                    Err(Unmade { unknown: made.unknown, ..Unmade::of(fault.at(place)) })
+                }
+                Some(Err(_)) => {
+                    let fault = Fault::new(KeyPath::root(), FaultKind::Panicked);
+                    Err(Unmade::of(fault.layer("the application's `validate`")))
+                }
             }
-            Some(Err(_)) => {
-                let fault = Fault::new(KeyPath::root(), FaultKind::Panicked);
-                Err(Unmade { faults: vec![fault.layer("the application's `validate`")], remarks: Vec::new() })
-            }
-        },
+        }
         other => {
-            let mut remarks = Vec::new();
-            if let Err((more, said)) = other {
-                faults.extend(more);
-                remarks.extend(said);
-            }
+            let mut unmade = match other {
+                Ok(made) => Unmade { unknown: made.unknown, ..Unmade::default() },
+                Err(unmade) => unmade,
+            };
+            faults.append(&mut unmade.faults);
             if validate.is_some() {
-                remarks.push("cross-checks were not run".to_owned());
+                unmade.remarks.push("cross-checks were not run".to_owned());
             }
-            Err(Unmade { faults, remarks })
+            Err(Unmade { faults, ..unmade })
         }
     }
 }

@@ -159,7 +159,7 @@ impl<T> Builder<T> {
         variables: impl IntoIterator<Item = (N, V)>,
     ) -> Self {
         let given = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
-        self.variables = Variables::Given(given.collect());
+        self.variables = Variables::given(given);
         self
     }
 

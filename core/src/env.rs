@@ -202,7 +202,25 @@ pub(crate) enum Variables {
     Given(BTreeMap<String, OsString>),
 }
 
+/// What was handed over is ours to wipe.
+impl Drop for Variables {
+    fn drop(&mut self) {
+        if let Variables::Given(given) = self {
+            given.values_mut().for_each(|value| wipe(std::mem::take(value)));
+        }
+    }
+}
+
 impl Variables {
+    /// Given ones; of two with one name the last counts.
+    pub(crate) fn given(variables: impl Iterator<Item = (String, OsString)>) -> Self {
+        let mut given = BTreeMap::new();
+        for (name, value) in variables {
+            given.insert(name, value).into_iter().for_each(wipe);
+        }
+        Variables::Given(given)
+    }
+
     /// The wanted variables, of those whose names are UTF-8; no others could be keys. The copies that the system
     /// makes of the others are wiped here.
     pub(crate) fn all(&self, wanted: impl Fn(&str) -> bool) -> Vec<(String, OsString)> {

@@ -203,9 +203,13 @@ fn sounds_secret(path: &KeyPath, value: &str) -> bool {
         PARTS.iter().any(|part| key.contains(part))
             || key.split(|c: char| !c.is_alphanumeric()).any(|word| WORDS.contains(&word))
     };
-    let lower = Zeroizing::new(value.to_lowercase());
+    let says = |word: &str| {
+        let mut parts = value.as_bytes().windows(word.len());
+        parts.any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
+    };
     let holds_credentials = value.split_once("://").is_some_and(|(_, rest)| rest.contains('@'))
-        || ["password=", "pwd="].iter().any(|part| lower.contains(part));
+        || says("password=")
+        || says("pwd=");
     holds_credentials || path.iter().any(named)
 }
 

@@ -56,9 +56,14 @@ where
     let made = match made {
         Ok(made) if draft.faults.is_empty() => made,
         other => {
-            if let Err(unmade) = other {
-                draft.faults.extend(unmade.faults);
-                draft.remarks.extend(unmade.remarks);
+            // a misspelt key is the likeliest cause of a missing one
+            match other {
+                Ok(made) => unknown::<T>(&made.unknown, &mut draft.remarks),
+                Err(unmade) => {
+                    draft.faults.extend(unmade.faults);
+                    unknown::<T>(&unmade.unknown, &mut draft.remarks);
+                    draft.remarks.extend(unmade.remarks);
+                }
             }
             give_back(&plan, &wave.have, &mut draft.remarks).await;
             let report =

@@ -24,8 +24,11 @@
 //! What a growing `Vec` leaves behind is seen at every growth: `realloc` always moves, while the
 //! system's own moves by luck.
 //!
-//! It sees the heap of Rust code. It does not see the stack, a block that is never freed, or what C
-//! code allocates: those need a look from outside the process.
+//! [`ScanAlloc::track`] and [`ScanAlloc::live_of`] also look into the blocks that are not freed: how many copies of a
+//! value there are, and whether the last is gone.
+//!
+//! It sees the heap of Rust code. It does not see the stack, or what C code allocates: those need a look from outside
+//! the process.
 #![allow(
     unsafe_code,
     reason = "the one place: `GlobalAlloc` is an unsafe trait, and freed blocks are read as bytes"
@@ -100,6 +103,17 @@ impl Remembered {
         Self { canary: AtomicUsize::new(0), size: AtomicUsize::new(0), offset: AtomicUsize::new(0) }
     }
 }
+
+/// The live blocks, while they are tracked: an open hash table by address.
+const BLOCKS: usize = 1 << 16;
+/// How far from its own place a block may stand.
+const PROBES: usize = 512;
+static TRACKING: AtomicBool = AtomicBool::new(false);
+static BLOCK_LOCK: AtomicBool = AtomicBool::new(false);
+static BLOCK_STARTS: [AtomicPtr<u8>; BLOCKS] = [const { AtomicPtr::new(std::ptr::null_mut()) }; BLOCKS];
+static BLOCK_SIZES: [AtomicUsize; BLOCKS] = [const { AtomicUsize::new(0) }; BLOCKS];
+/// Blocks that found no place: then nothing can be said about the others either.
+static BLOCKS_LOST: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
     // `const` and without a destructor, so that the first use of it on a thread allocates nothing.
@@ -200,6 +214,34 @@ impl ScanAlloc {
         (result, Self::allocations() - before)
     }
 
+    /// Keeps a list of all blocks from now on, for [`ScanAlloc::live_of`]. Every allocation is slower then.
+    pub fn track() {
+        TRACKING.store(true, Ordering::SeqCst);
+    }
+
+    /// In how many blocks that were allocated since [`ScanAlloc::track`], and not freed yet, this canary stands.
+    ///
+    /// # Panics
+    /// When it is not watched, when nothing is tracked, and when there were more blocks than places.
+    pub fn live_of(canary: &'static [u8]) -> usize {
+        let index = Self::index_of(canary);
+        assert!(index.is_some(), "this canary is not watched");
+        assert!(TRACKING.load(Ordering::SeqCst), "`track` comes first");
+        let mut live = 0;
+        locked(|| {
+            for (start, size) in BLOCK_STARTS.iter().zip(&BLOCK_SIZES) {
+                let (start, size) = (start.load(Ordering::Relaxed), size.load(Ordering::Relaxed));
+                // SAFETY: the block is in the list and the lock is held, so it is not freed meanwhile. Another
+                // thread may write to it, which a volatile read of single bytes lives with.
+                if !start.is_null() && unsafe { holds(start, size, index.unwrap_or_default()) } {
+                    live += 1;
+                }
+            }
+        });
+        assert_eq!(BLOCKS_LOST.load(Ordering::SeqCst), 0, "too many blocks to keep a list of");
+        live
+    }
+
     /// Whether this process allocates with it.
     pub fn installed() -> bool {
         let before = Self::allocations();
@@ -221,6 +263,73 @@ impl ScanAlloc {
 fn count_one() {
     // A thread that ends may free and allocate after its locals are gone; that is nobody's read path.
     let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+}
+
+/// Runs alone among all who look at the list of blocks, or change it.
+fn locked(run: impl FnOnce()) {
+    while BLOCK_LOCK.swap(true, Ordering::Acquire) {
+        std::hint::spin_loop();
+    }
+    run();
+    BLOCK_LOCK.store(false, Ordering::Release);
+}
+
+/// The places at which a block may stand in the list.
+fn places(block: *const u8) -> impl Iterator<Item = usize> {
+    let first = (block.addr() >> 4).wrapping_mul(0x9E37_79B9_7F4A_7C15_usize) >> 40;
+    (first..first + PROBES).map(|place| place % BLOCKS)
+}
+
+fn note(block: *mut u8, size: usize) {
+    if block.is_null() || !TRACKING.load(Ordering::Relaxed) {
+        return;
+    }
+    locked(|| {
+        let free = places(block).find(|place| BLOCK_STARTS[*place].load(Ordering::Relaxed).is_null());
+        match free {
+            Some(place) => {
+                BLOCK_STARTS[place].store(block, Ordering::Relaxed);
+                BLOCK_SIZES[place].store(size, Ordering::Relaxed);
+            }
+            None => {
+                BLOCKS_LOST.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    });
+}
+
+fn forget(block: *mut u8) {
+    if !TRACKING.load(Ordering::Relaxed) {
+        return;
+    }
+    locked(|| {
+        // blocks come and go, so one may stand behind a place that is free by now
+        let own = places(block).find(|place| BLOCK_STARTS[*place].load(Ordering::Relaxed) == block);
+        if let Some(place) = own {
+            BLOCK_STARTS[place].store(std::ptr::null_mut(), Ordering::Relaxed);
+        }
+    });
+}
+
+/// Whether a block holds any piece of this canary.
+///
+/// # Safety
+/// `block` must be valid for reads of `size` bytes.
+unsafe fn holds(block: *const u8, size: usize, canary: usize) -> bool {
+    let mut window = 0_u64;
+    let pieces = PIECE_COUNT.load(Ordering::Acquire);
+    for at in 0..size {
+        // SAFETY: the caller's promise.
+        window = window << 8 | u64::from(unsafe { block.add(at).read_volatile() });
+        let is_piece = |piece: &usize| {
+            usize::from(PIECE_OWNER[*piece].load(Ordering::Relaxed)) == canary
+                && PIECE_BYTES[*piece].load(Ordering::Relaxed) == window
+        };
+        if at + 1 >= PIECE && (0..pieces).any(|piece| is_piece(&piece)) {
+            return true;
+        }
+    }
+    false
 }
 
 /// Counts the canaries in a block that is about to be freed, each once.
@@ -271,16 +380,21 @@ unsafe impl GlobalAlloc for ScanAlloc {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count_one();
         // SAFETY: the caller's promise is `System`'s demand.
-        unsafe { System.alloc(layout) }
+        let block = unsafe { System.alloc(layout) };
+        note(block, layout.size());
+        block
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         count_one();
         // SAFETY: as above.
-        unsafe { System.alloc_zeroed(layout) }
+        let block = unsafe { System.alloc_zeroed(layout) };
+        note(block, layout.size());
+        block
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        forget(block);
         // SAFETY: the block is the caller's to give back, whole and unshared.
         unsafe {
             scan(block, layout.size());

@@ -686,6 +686,17 @@ mod noise {
     }
 
     #[tokio::test]
+    async fn a_misspelt_key_is_told_beside_the_missing_one() {
+        let source = FakeSource::new().with("db", "{}").with("mail", r#"{"auth": {"on": true, "level": 1}}"#);
+        let report =
+            report(layers(&source).merge(Toml::string("prot = 2\nfar = 3\n[mail]\nhots = 'x'"))).await;
+        assert!(told(&report).contains(&"mail.host: missing".to_owned()), "{report}");
+        for wanted in ["did you mean `port`?", "`far`", "did you mean `mail.host`?"] {
+            assert!(report.remarks().iter().any(|remark| remark.contains(wanted)), "{wanted}: {report}");
+        }
+    }
+
+    #[tokio::test]
     async fn checks_across_sections_run_only_on_a_whole_configuration() {
         let source = FakeSource::new();
         let builder = layers(&source).validate(|_| panic!("not to be called"));

@@ -123,3 +123,21 @@ fn refuses_a_canary_that_shares_a_piece_with_another() {
     watched("44GSC6Hctok2eaLrSjhqmEJC");
     watched("44GSC6HcneZ4lKDsD0d1iJd9");
 }
+
+#[test]
+fn counts_the_copies_that_live() {
+    const TEXT: &str = "q7ZkR2vXc9LmTb4WdYs6NgHf";
+    let canary = watched(TEXT);
+    ScanAlloc::track();
+    assert_eq!(ScanAlloc::live_of(canary), 0);
+    let one = Zeroizing::new(string_of(TEXT));
+    let two = Zeroizing::new(black_box([&[0; 100], TEXT.as_bytes()].concat()));
+    assert_eq!(ScanAlloc::live_of(canary), 2);
+    drop(one);
+    assert_eq!(ScanAlloc::live_of(canary), 1);
+    // a list that grows takes its place with it
+    let many: Vec<Box<u8>> = (0..20_000).map(|n| Box::new(n as u8)).collect();
+    assert_eq!(ScanAlloc::live_of(canary), 1);
+    drop((many, two));
+    assert_eq!((ScanAlloc::live_of(canary), ScanAlloc::hits_of(canary)), (0, 0));
+}

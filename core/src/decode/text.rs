@@ -3,6 +3,7 @@
 use super::error::{Error, What};
 use serde::de::{Visitor, value::MapDeserializer};
 use std::borrow::Cow;
+use std::fmt;
 use zeroize::Zeroizing;
 
 /// Under `deserialize_any` (`flatten`, `untagged`): a number or a boolean only where that form prints back to
@@ -14,21 +15,34 @@ pub(super) fn loose_any<'de, V: Visitor<'de>>(text: &'de str, visitor: V) -> Res
         _ => {}
     }
     if let Ok(n) = text.parse::<u64>()
-        && n.to_string() == text
+        && prints_as(n, text)
     {
         return visitor.visit_u64(n);
     }
     if let Ok(n) = text.parse::<i64>()
-        && n.to_string() == text
+        && prints_as(n, text)
     {
         return visitor.visit_i64(n);
     }
     if let Ok(n) = text.parse::<f64>()
-        && n.to_string() == text
+        && prints_as(n, text)
     {
         return visitor.visit_f64(n);
     }
     visitor.visit_borrowed_str(text)
+}
+
+/// Whether a number prints as this text: compared as it is printed, since a copy would have to be wiped.
+fn prints_as(n: impl fmt::Display, text: &str) -> bool {
+    struct Rest<'t>(&'t str);
+    impl fmt::Write for Rest<'_> {
+        fn write_str(&mut self, part: &str) -> fmt::Result {
+            self.0 = self.0.strip_prefix(part).ok_or(fmt::Error)?;
+            Ok(())
+        }
+    }
+    let mut rest = Rest(text);
+    fmt::write(&mut rest, format_args!("{n}")).is_ok() && rest.0.is_empty()
 }
 
 /// Whether a target asks for serde's own `Duration`.
@@ -126,6 +140,20 @@ fn unescape(body: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_prints_back_the_same_is_a_number() {
+        for (n, text, same) in [
+            (7.0, "7", true),
+            (7.0, "7.0", false),
+            (7.5, "7.5", true),
+            (7.5, "7.50", false),
+            (7.0, "70", false),
+            (-0.5, "-0.5", true),
+        ] {
+            assert_eq!(prints_as(n, text), same, "{text}");
+        }
+    }
 
     #[test]
     fn lists_are_figments() {

@@ -1,16 +1,18 @@
 //! Every kind of value, in every kind of layer, for every kind of target.
 
 use crate::ground::Ground;
-use crate::types::{self, Holder, each_type};
+use crate::types::{CHOICE, CHOICES, Choice, Holder};
 use figment::providers::{Env, Format as _, Json, Serialized, Toml};
 use secretfig::source::Document;
 use secretfig::testing::FakeSource;
 use secretfig::{Config, Format, SecretLayer, TextEnv, Wanted};
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 pub(crate) fn hunt(ground: &Ground) {
-    each_type!(every_layer ground);
+    for (n, name) in CHOICES.iter().enumerate() {
+        CHOICE.set(n);
+        every_layer(ground, name);
+    }
 }
 
 /// The marker as a value of each shape. What is not text is not for the markers of several lines.
@@ -35,13 +37,13 @@ fn values(text: &str) -> Vec<(&'static str, Value)> {
     values
 }
 
-fn every_layer<T: DeserializeOwned + Send + Sync + 'static>(ground: &Ground, name: &str) {
+fn every_layer(ground: &Ground, name: &str) {
     for (shape, marker) in &ground.markers {
         for (kind, value) in values(marker.text()) {
             let path = |layer: &str| format!("{name} of {shape} as {kind} from {layer}");
             let whole = json!({ "field": value });
             let toml = toml::to_string(&whole).unwrap();
-            let all = || Config::<Holder<T>>::builder();
+            let all = || Config::<Holder<Choice>>::builder();
             ground.fails(&path("TOML"), all().merge(Toml::string(&toml)));
             ground.fails(&path("JSON"), all().merge(Json::string(&whole.to_string())));
             ground.fails(&path("a serialized value"), all().merge(Serialized::globals(&whole)));
@@ -83,14 +85,14 @@ fn every_layer<T: DeserializeOwned + Send + Sync + 'static>(ground: &Ground, nam
             ground.fails(&path("a file"), all().merge(files.put("field", "all")));
             std::fs::write(folder.path().join("config.toml"), &toml).unwrap();
             let env = [("APP_CONFIG_DIR", folder.path().as_os_str())];
-            ground.fails(&path("config.toml"), Config::<Holder<T>>::standard().env(env));
+            ground.fails(&path("config.toml"), Config::<Holder<Choice>>::standard().env(env));
         }
     }
-    figments_env::<T>(ground, name);
+    figments_env(ground, name);
 }
 
 /// figment reads the process environment itself.
-fn figments_env<T: DeserializeOwned + Send + Sync + 'static>(ground: &Ground, name: &str) {
+fn figments_env(ground: &Ground, name: &str) {
     #[allow(clippy::result_large_err, reason = "figment's own error")]
     figment::Jail::expect_with(|jail| {
         for (shape, marker) in &ground.markers {
@@ -102,7 +104,7 @@ fn figments_env<T: DeserializeOwned + Send + Sync + 'static>(ground: &Ground, na
             ] {
                 jail.set_env("LEAKS_FIELD", value);
                 let path = format!("{name} of {shape} as {kind} from figment's environment");
-                ground.fails(&path, Config::<Holder<T>>::builder().merge(Env::prefixed("LEAKS_")));
+                ground.fails(&path, Config::<Holder<Choice>>::builder().merge(Env::prefixed("LEAKS_")));
             }
         }
         Ok(())

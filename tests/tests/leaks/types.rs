@@ -1,10 +1,16 @@
 //! Types that quote what they were given, in every way that serde has for it.
 
+use secretfig::models::{DatabaseCredentials, JwtConfig};
+use secretfig::{Live, SecretBytes, SecretString, Strict};
 use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, Unexpected, Visitor};
-use std::collections::BTreeMap;
+use std::cell::Cell;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU8;
 use std::time::Duration;
+use url::Url;
 
 /// The type under test, beside a key that is always missing: every load fails.
 #[derive(Deserialize)]
@@ -178,28 +184,86 @@ impl<'de> Deserialize<'de> for Whole {
     }
 }
 
-/// Calls with every type, by name.
-macro_rules! each {
-    ($run:ident $ground:ident $($type:ty,)*) => {
-        $($run::<$type>($ground, stringify!($type));)*
-    };
+thread_local! {
+    /// Which of the types a [`Choice`] is now.
+    pub(crate) static CHOICE: Cell<usize> = const { Cell::new(0) };
 }
 
-macro_rules! each_type {
-    ($run:ident $ground:ident) => {
-        $crate::types::each! { $run $ground
-            u8, u16, i32, u64, i128, f32, bool, char, (), Option<u8>, Option<Vec<bool>>, Vec<u8>, Vec<String>,
-            [u8; 3], (u8, String), std::collections::HashMap<String, u8>, std::collections::BTreeMap<u16, bool>,
-            std::num::NonZeroU8, std::net::IpAddr, std::net::SocketAddr, std::time::Duration, url::Url,
-            types::Mode, types::Plain, types::Closed, types::Loose, types::Tagged, types::Adjacent, types::Flat,
-            types::Tried, types::Withs, types::Custom, types::WrongType, types::WrongTypeDebug, types::WrongValue,
-            types::WrongValueCased, types::WrongValuePart, types::WrongLength, types::UnknownVariant,
-            types::UnknownField, types::Stateful, types::Whole, serde_json::Value, String,
-            secretfig::SecretString, secretfig::SecretBytes, secretfig::Strict<u8>,
-            secretfig::Strict<secretfig::SecretString>, secretfig::Live<u8>, secretfig::Live<types::Plain>,
-            secretfig::models::DatabaseCredentials, secretfig::models::JwtConfig,
-            secretfig::Live<secretfig::models::DatabaseCredentials>, secretfig::Live<secretfig::models::JwtConfig>,
+/// Any of the types, chosen while the test runs: one type for the compiler, where each alone would make it build a
+/// whole configuration.
+#[allow(dead_code)]
+pub(crate) struct Choice;
+
+macro_rules! choices {
+    ($($n:literal $type:ty,)*) => {
+        /// The types by their names.
+        pub(crate) const CHOICES: &[&str] = &[$(stringify!($type)),*];
+
+        impl<'de> Deserialize<'de> for Choice {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                match CHOICE.get() {
+                    $($n => <$type>::deserialize(deserializer).map(drop),)*
+                    _ => Err(de::Error::custom("no such type")),
+                }
+                .map(|()| Choice)
+            }
         }
     };
 }
-pub(crate) use {each, each_type};
+
+choices! {
+    0 u8,
+    1 u16,
+    2 i32,
+    3 u64,
+    4 i128,
+    5 f32,
+    6 bool,
+    7 char,
+    8 (),
+    9 Option<u8>,
+    10 Option<Vec<bool>>,
+    11 Vec<u8>,
+    12 Vec<String>,
+    13 [u8; 3],
+    14 (u8, String),
+    15 HashMap<String, u8>,
+    16 BTreeMap<u16, bool>,
+    17 NonZeroU8,
+    18 IpAddr,
+    19 SocketAddr,
+    20 Duration,
+    21 Url,
+    22 Mode,
+    23 Plain,
+    24 Closed,
+    25 Loose,
+    26 Tagged,
+    27 Adjacent,
+    28 Flat,
+    29 Tried,
+    30 Withs,
+    31 Custom,
+    32 WrongType,
+    33 WrongTypeDebug,
+    34 WrongValue,
+    35 WrongValueCased,
+    36 WrongValuePart,
+    37 WrongLength,
+    38 UnknownVariant,
+    39 UnknownField,
+    40 Stateful,
+    41 Whole,
+    42 serde_json::Value,
+    43 String,
+    44 SecretString,
+    45 SecretBytes,
+    46 Strict<u8>,
+    47 Strict<SecretString>,
+    48 Live<u8>,
+    49 Live<Plain>,
+    50 DatabaseCredentials,
+    51 JwtConfig,
+    52 Live<DatabaseCredentials>,
+    53 Live<JwtConfig>,
+}
