@@ -302,6 +302,7 @@ fn fault(plan: &Plan, have: &[Have], root: &Slot<'_>, found: &Found) -> Fault {
         }
         What::Duplicate(field) => (FaultKind::TwoSpellings { field, other: found.other.clone() }, None),
         What::Refused => (FaultKind::Refused, None),
+        What::Panicked => (FaultKind::Panicked, None),
         What::Plain => (FaultKind::NotSecret, None),
         What::Guessed => (FaultKind::Guessed, None),
         What::Bytes => (FaultKind::NotText, None),

@@ -523,6 +523,42 @@ mod shapes {
         assert_eq!(got[63], "last: missing");
     }
 
+    /// Code that is only right for real values meets stand-ins here; what it panics over hides nothing else.
+    #[tokio::test]
+    async fn types_that_panic_over_a_stand_in_or_a_value() {
+        #[derive(Deserialize)]
+        #[serde(from = "String")]
+        #[allow(dead_code)]
+        struct First(char);
+        impl From<String> for First {
+            fn from(text: String) -> Self {
+                Self(text.chars().next().unwrap())
+            }
+        }
+        #[derive(Deserialize)]
+        #[allow(dead_code)]
+        struct App {
+            a: u8,
+            first: First,
+            second: First,
+            z: u8,
+            last: u8,
+        }
+        let hook = std::panic::take_hook();
+        std::panic::set_hook(Box::new(|_| {}));
+        let over_standin = of_toml::<App>("a = 'x'\nsecond = 'fine'\nz = 'x'").await;
+        let over_value = of_toml::<App>("a = 1\nfirst = ''\nsecond = 'x'\nz = 'x'").await;
+        let over_both = of_toml::<App>("second = ''").await;
+        std::panic::set_hook(hook);
+        assert_eq!(over_standin, ["a: wrong type", "first: missing", "z: wrong type", "last: missing"]);
+        assert_eq!(over_value, ["first: panicked", "z: wrong type", "last: missing"]);
+        assert_eq!(
+            over_both,
+            ["a: missing", "first: missing", "second: panicked", "z: missing", "last: missing"]
+        );
+        assert!(Schema::of::<App>().keys().iter().any(|key| key.path.to_string() == "last"));
+    }
+
     #[derive(Deserialize)]
     #[allow(dead_code)]
     struct Tree {

@@ -31,6 +31,8 @@ pub(crate) enum What {
     Duplicate(&'static str),
     /// The type's own code refused, in words that may quote the value.
     Refused,
+    /// The type's own code panicked.
+    Panicked,
     /// `Strict<T>` met a plain layer.
     Plain,
     /// A number that figment's `Env` made of text met a text target.

@@ -12,6 +12,7 @@ use crate::tree::{KeyPath, Merged, Slot};
 use serde::de::DeserializeOwned;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// What decoding gave.
@@ -62,7 +63,7 @@ pub(crate) fn decode<T: DeserializeOwned>(
     origins: &Arc<[OriginInfo]>,
 ) -> Decoded<T> {
     let mut walk = Walk { strict, origins: origins.clone(), ..Walk::default() };
-    if let Ok(value) = T::deserialize(De::root(root, &walk))
+    if let Some(Ok(value)) = caught(|| T::deserialize(De::root(root, &walk)))
         && walk.used_standin.get() == 0
         && walk.notes.borrow().invalid.is_empty()
     {
@@ -98,7 +99,7 @@ pub(crate) fn decode_at<S: DeserializeOwned>(
 ) -> Option<S> {
     let slot = root.at(path)?;
     let walk = Walk { strict, origins: origins.clone(), ..Walk::default() };
-    let value = S::deserialize(De::root(slot, &walk)).ok()?;
+    let value = caught(|| S::deserialize(De::root(slot, &walk)))?.ok()?;
     (walk.used_standin.get() == 0 && walk.notes.borrow().invalid.is_empty()).then_some(value)
 }
 
@@ -162,7 +163,16 @@ impl Gather<'_> {
         self.walks += 1;
         self.walk.used_standin.set(0);
         self.walk.notes.replace(Notes::default());
-        T::deserialize(De::root(self.root, &self.walk)).map(drop).map_err(Error::into_parts)
+        match caught(|| T::deserialize(De::root(self.root, &self.walk)).map(drop)) {
+            Some(result) => result.map_err(Error::into_parts),
+            None => {
+                // over what it read last: a value, or a stand-in that it did not expect
+                let notes = self.walk.notes.borrow();
+                let key = notes.last_key.clone().unwrap_or_default();
+                let path = notes.handed.last().filter(|at| at.starts_with(&key)).cloned().unwrap_or(key);
+                Err(Parts { path, what: What::Panicked, culprit: None, own: false })
+            }
+        }
     }
 
     /// Makes the next walk get past this error. `false`: there is no way past it.
@@ -179,7 +189,7 @@ impl Gather<'_> {
             }
             _ => {}
         }
-        if place == path && culprit.is_none() && self.blame::<T>(&path, &what) {
+        if place == path && culprit.is_none() && what != What::Panicked && self.blame::<T>(&path, &what) {
             return true;
         }
         if let Some(zone) = self.zone(&place) {
@@ -316,7 +326,8 @@ impl Gather<'_> {
                     None => self.walk.overlay.insert(zone.clone(), Entry::Refused(StandIn::default())),
                 };
             }
-            _ if now.is_some_and(|now| now.name.is_some()) => {
+            // each panic is a line in the application's log
+            _ if now.is_some_and(|now| now.name.is_some()) || *what == What::Panicked && next > 2 => {
                 self.walk.overlay.insert(zone.clone(), Entry::Refused(StandIn::default()));
             }
             // a key of a flattened struct, not offered so far
@@ -370,6 +381,11 @@ pub(super) fn asked_for<T: DeserializeOwned>() -> Notes {
         }
     }
     gather.walk.notes.into_inner()
+}
+
+/// The application's types are its own code: `None` where that panics.
+fn caught<R>(run: impl FnOnce() -> R) -> Option<R> {
+    catch_unwind(AssertUnwindSafe(run)).ok()
 }
 
 fn next_name(names: &'static [&'static str], now: Option<&str>) -> Option<&'static str> {
