@@ -330,7 +330,7 @@ fn secret_of(plan: &mut Plan, source: Arc<dyn Source>, wanted: &crate::secrets::
         plan.secrets.push(Secret { source, ask: wanted.ask.clone() });
         plan.secrets.len() - 1
     });
-    SecretId(u32::try_from(n).unwrap_or(u32::MAX))
+    SecretId::nth(n)
 }
 
 /// References that a higher layer beats whatever they hold: they need not be fetched.

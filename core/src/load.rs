@@ -80,7 +80,7 @@ where
     }
     let now = clock.tick();
     let states = plan.secrets.iter().enumerate().map(|(n, secret)| {
-        let id = SecretId(u32::try_from(n).unwrap_or(u32::MAX));
+        let id = SecretId::nth(n);
         let of_source = plan.sources.get(secret.source).and_then(|named| named.source.info().ttl);
         let mut state = State::new(&plan, id, &freshness, of_source);
         state.publish(wave.have.get(n).cloned().unwrap_or_default(), 1, now);
@@ -124,7 +124,7 @@ async fn wave(asking: &mut Asking, until: Tick) -> Wave {
             }
         }
     }
-    let all = (0..plan.secrets.len()).map(|n| SecretId(u32::try_from(n).unwrap_or(u32::MAX)));
+    let all = (0..plan.secrets.len()).map(SecretId::nth);
     let wanted: Vec<SecretId> =
         all.filter(|id| !out_of_reach.contains(&plan.secrets[id.0 as usize].source)).collect();
     let (fetched, previous) =
@@ -200,13 +200,12 @@ fn source_fault(plan: &Plan, id: SecretId, e: &SourceError) -> Fault {
 
 /// Lets every set of more than one secret come to rest. `true`: something moved and was read again.
 async fn rest(asking: &Asking, sets: &Sets, wave: &mut Wave, until: Tick) -> Result<bool, Vec<Fault>> {
-    let all: BTreeSet<usize> =
-        (0..wave.have.len()).map(|n| sets.of(SecretId(u32::try_from(n).unwrap_or(u32::MAX)))).collect();
+    let all: BTreeSet<usize> = (0..wave.have.len()).map(|n| sets.of(SecretId::nth(n))).collect();
     let members = all.into_iter().map(|set| sets.members(set)).collect();
     let mut read: BTreeMap<SecretId, Revision> = BTreeMap::new();
     for (n, have) in wave.have.iter().enumerate() {
         if let Have::Got(fetched) = have {
-            read.insert(SecretId(u32::try_from(n).unwrap_or(u32::MAX)), fetched.revision.clone());
+            read.insert(SecretId::nth(n), fetched.revision.clone());
         }
     }
     let mut again = BTreeMap::new();

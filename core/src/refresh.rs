@@ -81,18 +81,8 @@ impl Asking {
         until: Tick,
     ) -> Vec<(SecretId, Result<Fetched, SourceError>)> {
         let Some(named) = self.plan.sources.get(source) else { return Vec::new() };
-        let results = match runtime::within(self.left(until), named.source.fetch(&asks)).await {
-            Some(results) => results,
-            None => asks.iter().map(|ask| Err(late(&named.name, ask))).collect(),
-        };
-        let mut results = results.into_iter();
-        let identity = self.identities.get(source).and_then(Option::as_ref);
-        let each = ids.into_iter().zip(&asks).map(|(id, ask)| {
-            let result = results.next().unwrap_or_else(|| Err(short(&named.name, ask)));
-            audit::fetched(identity, &named.name, &ask.to_string(), &result);
-            (id, result)
-        });
-        each.collect()
+        let answers = runtime::within(self.left(until), named.source.fetch(&asks)).await;
+        self.answered(source, ids, &asks, answers, audit::fetched)
     }
 
     /// Probes these secrets, cut into calls in the same way.
@@ -116,15 +106,27 @@ impl Asking {
         until: Tick,
     ) -> Vec<(SecretId, Result<Probe, SourceError>)> {
         let Some(named) = self.plan.sources.get(source) else { return Vec::new() };
-        let results = match runtime::within(self.left(until), named.source.probe(&asks)).await {
-            Some(results) => results,
-            None => asks.iter().map(|ask| Err(late(&named.name, ask))).collect(),
-        };
-        let mut results = results.into_iter();
+        let answers = runtime::within(self.left(until), named.source.probe(&asks)).await;
+        self.answered(source, ids, &asks, answers, audit::probed)
+    }
+
+    /// One result per ask, each audited; a call that came to no end, and an answer too few, are results too.
+    fn answered<A>(
+        &self,
+        source: usize,
+        ids: Vec<SecretId>,
+        asks: &[Ask],
+        answers: Option<Vec<Result<A, SourceError>>>,
+        tell: fn(Option<&Identity>, &str, &str, &Result<A, SourceError>),
+    ) -> Vec<(SecretId, Result<A, SourceError>)> {
+        let name = self.plan.sources.get(source).map_or("", |named| named.name.as_str());
         let identity = self.identities.get(source).and_then(Option::as_ref);
-        let each = ids.into_iter().zip(&asks).map(|(id, ask)| {
-            let result = results.next().unwrap_or_else(|| Err(short(&named.name, ask)));
-            audit::probed(identity, &named.name, &ask.to_string(), &result);
+        let in_time = answers.is_some();
+        let mut answers = answers.into_iter().flatten();
+        let each = ids.into_iter().zip(asks).map(|(id, ask)| {
+            let none = || Err(if in_time { short(name, ask) } else { late(name, ask) });
+            let result = answers.next().unwrap_or_else(none);
+            tell(identity, name, &ask.to_string(), &result);
             (id, result)
         });
         each.collect()

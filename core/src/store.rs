@@ -217,7 +217,7 @@ impl Sets {
 
     pub(crate) fn members(&self, set: usize) -> Vec<SecretId> {
         let members = self.of.iter().enumerate().filter(|(_, of)| **of == set);
-        members.map(|(n, _)| SecretId(u32::try_from(n).unwrap_or(u32::MAX))).collect()
+        members.map(|(n, _)| SecretId::nth(n)).collect()
     }
 }
 
@@ -239,7 +239,7 @@ pub(crate) fn standing(
     now: Tick,
 ) -> Standing {
     let secrets: Vec<SecretId> = match path {
-        None => (0..plan.secrets.len()).map(|n| SecretId(u32::try_from(n).unwrap_or(u32::MAX))).collect(),
+        None => (0..plan.secrets.len()).map(SecretId::nth).collect(),
         Some(path) => {
             let mut sets_of: Vec<usize> = plan.uses_at(path).map(|(_, used)| sets.of(used.secret)).collect();
             sets_of.sort_unstable();
