@@ -1,0 +1,3 @@
+//! A small service on actix.
+
+fn main() {}

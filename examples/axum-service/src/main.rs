@@ -1,0 +1,3 @@
+//! A small service on axum.
+
+fn main() {}

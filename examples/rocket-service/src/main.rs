@@ -1,0 +1,3 @@
+//! A small service on rocket.
+
+fn main() {}

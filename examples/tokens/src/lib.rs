@@ -1,0 +1,1 @@
+//! Tokens signed and verified by a `JwtConfig`.
