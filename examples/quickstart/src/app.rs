@@ -1,12 +1,12 @@
 //! The application: its configuration, and the routes that use it.
 
-use crate::jwt::{self, Claims, SignedWith};
 use axum::extract::{FromRef, FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use example_tokens::{Claims, SignedWith};
 use secretfig::models::{DatabaseCredentials, JwtConfig};
 use secretfig::{Config, ExposeSecret, Held, Live, SecretString, Section};
 use secretfig_axum::{Secrets, health_router};
@@ -110,7 +110,7 @@ fn revision<S, K>(held: &Held<S, K>) -> String {
 
 /// A real service would ask who is there first.
 async fn token(Secrets(key): Secrets<JwtConfig>) -> Result<Json<Value>, StatusCode> {
-    let token = jwt::sign(&key, "demo").map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    let token = example_tokens::sign(&key, "demo").map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
     Ok(Json(json!({ "token": token })))
 }
 
@@ -134,8 +134,9 @@ where
         let Secrets(key): Secrets<JwtConfig> =
             Secrets::from_request_parts(parts, state).await.map_err(IntoResponse::into_response)?;
         let bearer = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let verified =
-            bearer.and_then(|value| value.strip_prefix("Bearer ")).and_then(|token| jwt::verify(&key, token));
+        let verified = bearer
+            .and_then(|value| value.strip_prefix("Bearer "))
+            .and_then(|token| example_tokens::verify(&key, token));
         match verified {
             Some((claims, signed_with)) => Ok(Self { claims, signed_with }),
             None => Err((StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")]).into_response()),

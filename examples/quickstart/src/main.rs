@@ -7,14 +7,13 @@
 //! ```
 //!
 //! * `app.rs`: the configuration and the routes: what an application of your own would have.
-//! * `jwt.rs`: tokens that outlive the rotation of the key that signed them.
+//! * [`example_tokens`]: tokens that outlive the rotation of the key that signed them.
 //! * `mount.rs`: the folder of secrets, as Kubernetes would mount it. `client.rs`: requests over a socket.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "telling is what it is for")]
 
 mod app;
 mod client;
-mod jwt;
 mod mount;
 
 use app::{AppConfig, Level};
