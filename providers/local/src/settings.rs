@@ -1,0 +1,355 @@
+//! Every option, the variable that sets it, and its default.
+
+use crate::error::{Refusal, misconfigured};
+use secrecy::SecretString;
+use secretfig_source::SourceError;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use zeroize::Zeroize;
+
+const FILE: &str = "SECRETFIG_AGE_FILE";
+const IDENTITY: &str = "SECRETFIG_AGE_IDENTITY";
+const IDENTITY_FILE: &str = "SECRETFIG_AGE_IDENTITY_FILE";
+const PASSPHRASE: &str = "SECRETFIG_AGE_PASSPHRASE";
+const PASSPHRASE_FILE: &str = "SECRETFIG_AGE_PASSPHRASE_FILE";
+const MAX_BYTES: &str = "SECRETFIG_AGE_MAX_BYTES";
+
+/// The store where nothing names one.
+const STORE: &str = "secrets.age";
+/// The largest `max_bytes`.
+const MOST_BYTES: usize = 64 << 20;
+
+/// Which file is the store, and how it is opened.
+///
+/// | option | variable | default |
+/// | --- | --- | --- |
+/// | [`file`](Self::file) | `SECRETFIG_AGE_FILE` | `secrets.age` |
+/// | [`identity`](Self::identity) or [`identity_file`](Self::identity_file) | `SECRETFIG_AGE_IDENTITY`: the text `AGE-SECRET-KEY-1…`, one key a line, or the path of a file | – |
+/// | [`identity_file`](Self::identity_file) | `SECRETFIG_AGE_IDENTITY_FILE`: a path | `secretfig/identity.txt` in the user's config folder |
+/// | [`passphrase`](Self::passphrase) | `SECRETFIG_AGE_PASSPHRASE` | none |
+/// | [`passphrase_file`](Self::passphrase_file) | `SECRETFIG_AGE_PASSPHRASE_FILE`: a path | none |
+/// | [`max_bytes`](Self::max_bytes) | `SECRETFIG_AGE_MAX_BYTES` | 1 MiB (1048576 bytes) of plaintext |
+///
+/// `SECRETFIG_AGE_IDENTITY` is looked at before `SECRETFIG_AGE_IDENTITY_FILE`, and
+/// `SECRETFIG_AGE_PASSPHRASE` before `SECRETFIG_AGE_PASSPHRASE_FILE`. Only [`Settings::from_env`]
+/// knows the default identity file, since only it is told where the user's config folder is:
+///
+/// | system | folder |
+/// | --- | --- |
+/// | all, where it is set to an absolute path | `$XDG_CONFIG_HOME` |
+/// | macOS | `$HOME/Library/Application Support` |
+/// | Windows | `%APPDATA%` |
+/// | others | `$HOME/.config` |
+///
+/// The passphrase opens a store that is encrypted with one, and an identity file that is
+/// (`age -p`). Relative paths are below [`below`](Self::below), which is the working folder unless
+/// it is called.
+///
+/// ```
+/// use secretfig_local::Settings;
+/// let settings = Settings::from_env([
+///     ("SECRETFIG_AGE_FILE", "deploy/secrets.age"),
+///     ("HOME", "/home/ada"),
+/// ])?;
+/// assert_eq!(settings.store(), std::path::Path::new("deploy/secrets.age"));
+/// # Ok::<(), secretfig_source::SourceError>(())
+/// ```
+#[derive(Clone)]
+pub struct Settings {
+    pub(crate) file: PathBuf,
+    pub(crate) identity: Option<Given>,
+    /// Looked at where no identity is given.
+    pub(crate) usual_identity: Option<PathBuf>,
+    pub(crate) passphrase: Option<Given>,
+    pub(crate) max_bytes: usize,
+}
+
+/// Something secret, or the file that holds it, and who says so.
+#[derive(Clone)]
+pub(crate) enum Given {
+    Text(SecretString, &'static str),
+    /// A path is not shown: the secret itself may have been put there by mistake.
+    File(PathBuf, &'static str),
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Settings {
+    /// The variables that [`Settings::from_env`] reads, each with what it sets: for a table of all
+    /// variables of an application. (`XDG_CONFIG_HOME`, `HOME` and `APPDATA` only say where the
+    /// user's config folder is.)
+    pub const VARIABLES: [(&'static str, &'static str); 6] = [
+        (FILE, "the age-encrypted store; default `secrets.age`"),
+        (IDENTITY, "the key that opens it, or the path of its file"),
+        (IDENTITY_FILE, "the path of the key's file; default `secretfig/identity.txt` in the config folder"),
+        (PASSPHRASE, "the passphrase of the store, or of the identity file"),
+        (PASSPHRASE_FILE, "the path of a file that holds the passphrase"),
+        (MAX_BYTES, "how large the opened store may be, in bytes; default 1048576"),
+    ];
+
+    /// Whether [`Settings::from_env`] looks at a variable of that name, so that a caller need not
+    /// hand in all.
+    pub fn reads(variable: &str) -> bool {
+        Self::VARIABLES.iter().any(|(name, _)| *name == variable)
+            || matches!(variable, "XDG_CONFIG_HOME" | "HOME" | "APPDATA")
+    }
+
+    /// `secrets.age`, no identity, no passphrase; the defaults for all else. The environment is not
+    /// looked at.
+    pub fn new() -> Self {
+        Self {
+            file: STORE.into(),
+            identity: None,
+            usual_identity: None,
+            passphrase: None,
+            max_bytes: 1 << 20,
+        }
+    }
+
+    /// What these variables say. The application hands them in, usually `std::env::vars_os()`; an
+    /// empty one counts as unset.
+    ///
+    /// # Errors
+    /// `Misconfigured`, in one error for all variables that cannot be understood.
+    pub fn from_env<K, V>(vars: impl IntoIterator<Item = (K, V)>) -> Result<Self, SourceError>
+    where
+        K: Into<OsString>,
+        V: Into<OsString>,
+    {
+        let mut known = Variables::default();
+        for (name, value) in vars {
+            let (name, value): (OsString, OsString) = (name.into(), value.into());
+            match name.into_string() {
+                Ok(name) if Self::reads(&name) && !value.is_empty() => known.0.insert(name, value),
+                _ => continue,
+            };
+        }
+        let mut settings = Self::new();
+        let mut wrong = Vec::new();
+        if let Some(file) = known.take(FILE) {
+            settings.file = file.into();
+        }
+        settings.identity = identity_from(&mut known, &mut wrong);
+        settings.usual_identity = config_folder(std::env::consts::OS, &known).map(usual_identity);
+        settings.passphrase = passphrase_from(&mut known, &mut wrong);
+        if let Some(bytes) = known.take(MAX_BYTES) {
+            match bytes.to_str().and_then(|bytes| bytes.trim().parse().ok()) {
+                Some(bytes) => settings.max_bytes = bytes,
+                None => wrong.push(format!("`{MAX_BYTES}` is no number of bytes")),
+            }
+        }
+        if wrong.is_empty() { Ok(settings) } else { Err(misconfigured(wrong.join("; ")).into()) }
+    }
+
+    /// The store is this file.
+    #[must_use]
+    pub fn file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.file = path.into();
+        self
+    }
+
+    /// These keys open it: the text of an identity file, `AGE-SECRET-KEY-1…`, one a line.
+    #[must_use]
+    pub fn identity(mut self, text: SecretString) -> Self {
+        self.identity = Some(Given::Text(text, "the identity of the settings"));
+        self
+    }
+
+    /// The keys of this file open it.
+    #[must_use]
+    pub fn identity_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.identity = Some(Given::File(path.into(), "`identity_file`"));
+        self
+    }
+
+    /// This passphrase opens it, or the identity file.
+    #[must_use]
+    pub fn passphrase(mut self, passphrase: SecretString) -> Self {
+        self.passphrase = Some(Given::Text(passphrase, "the passphrase of the settings"));
+        self
+    }
+
+    /// The passphrase in this file opens it, or the identity file. One newline at the end of the file
+    /// does not belong to the passphrase.
+    #[must_use]
+    pub fn passphrase_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.passphrase = Some(Given::File(path.into(), "`passphrase_file`"));
+        self
+    }
+
+    /// The most bytes of plaintext the store may hold. More is `TooLarge`. Default 1 MiB; at most
+    /// 64 MiB can be set.
+    #[must_use]
+    pub fn max_bytes(mut self, bytes: usize) -> Self {
+        self.max_bytes = bytes;
+        self
+    }
+
+    /// What is relative among the paths given until now lies below this folder.
+    #[must_use]
+    pub fn below(mut self, folder: &Path) -> Self {
+        self.file = folder.join(self.file);
+        for given in [&mut self.identity, &mut self.passphrase] {
+            if let Some(Given::File(path, _)) = given {
+                *path = folder.join(&*path);
+            }
+        }
+        self
+    }
+
+    /// The file that is the store.
+    pub fn store(&self) -> &Path {
+        &self.file
+    }
+
+    /// Where a person's identity lies if nothing else is said: what a command writes a new one to.
+    /// `None` where neither is known: nothing names a file, and there is no config folder.
+    pub fn identity_path(&self) -> Option<&Path> {
+        match &self.identity {
+            Some(Given::File(path, _)) => Some(path),
+            Some(Given::Text(..)) => None,
+            None => self.usual_identity.as_deref(),
+        }
+    }
+
+    /// Whether anything but the default says how the store is opened.
+    pub fn names_identity(&self) -> bool {
+        self.identity.is_some()
+    }
+
+    /// Whether a passphrase, or its file, is set.
+    pub fn names_passphrase(&self) -> bool {
+        self.passphrase.is_some()
+    }
+
+    /// Refuses what cannot work, and makes every path absolute, once.
+    pub(crate) fn checked(mut self) -> Result<Self, Refusal> {
+        let mut wrong = Vec::new();
+        let mut absolute = |path: &mut PathBuf, what: &str| match std::path::absolute(&*path) {
+            Ok(whole) => *path = whole,
+            Err(_) => wrong.push(format!("{what} has no path")),
+        };
+        absolute(&mut self.file, "the store");
+        for (given, what) in
+            [(&mut self.identity, "the identity file"), (&mut self.passphrase, "the file of the passphrase")]
+        {
+            if let Some(Given::File(path, _)) = given {
+                absolute(path, what);
+            }
+        }
+        if self.max_bytes > MOST_BYTES {
+            wrong.push("`max_bytes` can be at most 67108864 (64 MiB)".to_owned());
+        }
+        if wrong.is_empty() { Ok(self) } else { Err(misconfigured(wrong.join("; "))) }
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("file", &self.file)
+            .field("identity", &self.identity)
+            .field("usual_identity", &self.usual_identity)
+            .field("passphrase", &self.passphrase)
+            .field("max_bytes", &self.max_bytes)
+            .finish()
+    }
+}
+
+impl fmt::Debug for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Given::Text(_, who) => write!(f, "text of {who}"),
+            Given::File(_, who) => write!(f, "file of {who}"),
+        }
+    }
+}
+
+/// Whether a text is that of an identity file, and no path. What an `age` of tomorrow writes counts.
+pub(crate) fn is_identity(text: &str) -> bool {
+    text.lines().any(|line| {
+        let line = line.trim();
+        ["AGE-SECRET-KEY-", "AGE-PLUGIN-", "-----BEGIN "]
+            .iter()
+            .any(|begin| line.get(..begin.len()).is_some_and(|head| head.eq_ignore_ascii_case(begin)))
+    })
+}
+
+fn identity_from(known: &mut Variables, wrong: &mut Vec<String>) -> Option<Given> {
+    if let Some(value) = known.take(IDENTITY) {
+        return match value.into_string() {
+            Ok(mut text) if is_identity(&text) => {
+                let given = Given::Text(SecretString::from(text.as_str()), "`SECRETFIG_AGE_IDENTITY`");
+                text.zeroize();
+                Some(given)
+            }
+            Ok(path) => Some(Given::File(path.into(), "`SECRETFIG_AGE_IDENTITY`")),
+            Err(path) => Some(Given::File(path.into(), "`SECRETFIG_AGE_IDENTITY`")),
+        };
+    }
+    let path = known.take(IDENTITY_FILE)?;
+    if path.to_str().is_some_and(is_identity) {
+        wrong.push(format!("`{IDENTITY_FILE}` holds a key and no path; that is `{IDENTITY}`"));
+        crate::wipe(path);
+        return None;
+    }
+    Some(Given::File(path.into(), "`SECRETFIG_AGE_IDENTITY_FILE`"))
+}
+
+fn passphrase_from(known: &mut Variables, wrong: &mut Vec<String>) -> Option<Given> {
+    if let Some(value) = known.take(PASSPHRASE) {
+        return match value.into_string() {
+            Ok(mut text) => {
+                let given = Given::Text(SecretString::from(text.as_str()), "`SECRETFIG_AGE_PASSPHRASE`");
+                text.zeroize();
+                Some(given)
+            }
+            Err(value) => {
+                crate::wipe(value);
+                wrong.push(format!("`{PASSPHRASE}` is not UTF-8"));
+                None
+            }
+        };
+    }
+    known.take(PASSPHRASE_FILE).map(|path| Given::File(path.into(), "`SECRETFIG_AGE_PASSPHRASE_FILE`"))
+}
+
+/// The variables that count, wiped when they are not taken.
+#[derive(Default)]
+struct Variables(BTreeMap<String, OsString>);
+
+impl Variables {
+    fn take(&mut self, name: &str) -> Option<OsString> {
+        self.0.remove(name)
+    }
+
+    fn folder(&self, name: &str) -> Option<PathBuf> {
+        self.0.get(name).map(PathBuf::from).filter(|path| path.is_absolute())
+    }
+}
+
+impl Drop for Variables {
+    fn drop(&mut self) {
+        std::mem::take(&mut self.0).into_values().for_each(crate::wipe);
+    }
+}
+
+/// The folder of the user's own configuration.
+/// <https://specifications.freedesktop.org/basedir-spec/latest/>
+fn config_folder(system: &str, known: &Variables) -> Option<PathBuf> {
+    known.folder("XDG_CONFIG_HOME").or_else(|| match system {
+        "windows" => known.folder("APPDATA"),
+        "macos" => Some(known.folder("HOME")?.join("Library/Application Support")),
+        _ => Some(known.folder("HOME")?.join(".config")),
+    })
+}
+
+fn usual_identity(folder: PathBuf) -> PathBuf {
+    folder.join("secretfig").join("identity.txt")
+}
