@@ -77,6 +77,11 @@ impl Sealed {
         }
     }
 
+    /// How many bytes it holds, for limits alone: a length is never told.
+    pub(crate) fn size(&self) -> usize {
+        self.0.bytes.len()
+    }
+
     /// Opens it. For decoders: whatever is made of it must wipe itself too.
     pub fn expose_secret(&self) -> Exposed<'_> {
         let bytes = &self.0.bytes[..];

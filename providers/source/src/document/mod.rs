@@ -34,6 +34,8 @@ enum Body {
     Payload(Sealed),
     /// Several payloads under their names, such as the files of one folder.
     Parts(Arc<BTreeMap<Box<str>, Document>>),
+    /// Read already, as part of something larger.
+    Tree(Arc<Node>),
 }
 
 impl Document {
@@ -55,6 +57,27 @@ impl Document {
         Self { body: Body::Parts(Arc::new(parts.into_iter().collect())), newline: false }
     }
 
+    /// Part of what was read already, such as a table of a file that holds many secrets. One leaf is
+    /// a payload, and is read by the format as any other. A table or a list is taken as it is: it has
+    /// no text that a format could be read from, so `text`, `bytes` and `dotenv` are refused.
+    ///
+    /// ```
+    /// use secretfig_source::{Document, Format, Node, Reading};
+    /// let file = Document::from_text(r#"{"db": {"port": 5432}}"#).read(&Reading::default())?;
+    /// let Some(db) = file.field("db") else { panic!("a table") };
+    /// let doc = Document::from_node(db.clone());
+    /// assert!(matches!(doc.read(&Reading::default())?.field("port"), Some(Node::Leaf(_))));
+    /// assert!(doc.read(&Reading { format: Format::Text, ..Reading::default() }).is_err());
+    /// # Ok::<(), secretfig_source::Malformed>(())
+    /// ```
+    pub fn from_node(node: Node) -> Self {
+        let body = match node {
+            Node::Leaf(payload) => Body::Payload(payload),
+            tree => Body::Tree(Arc::new(tree)),
+        };
+        Self { body, newline: false }
+    }
+
     /// For payloads out of files that people write: **one** newline (`\n` or `\r\n`) at the end of a
     /// text does not belong to it. No other blank is touched, and bytes never are.
     #[must_use]
@@ -70,6 +93,7 @@ impl Document {
     pub fn read(&self, how: &Reading) -> Result<Node, Malformed> {
         let node = match &self.body {
             Body::Payload(payload) => self.payload(payload, how)?,
+            Body::Tree(tree) => self::tree(tree, how)?,
             Body::Parts(parts) => {
                 let mut table = BTreeMap::new();
                 for (name, part) in parts.iter() {
@@ -135,7 +159,41 @@ impl fmt::Debug for Document {
         f.write_str(match self.body {
             Body::Payload(_) => "Document([sealed])",
             Body::Parts(_) => "Document({sealed parts})",
+            Body::Tree(_) => "Document({sealed tree})",
         })
+    }
+}
+
+/// What was read already, within the limits of this reading.
+fn tree(node: &Node, how: &Reading) -> Result<Node, Malformed> {
+    if matches!(how.format, Format::Text | Format::Bytes | Format::Dotenv) {
+        return Err(Malformed::new("a table or a list already, which this `format` does not read"));
+    }
+    let mut room = how.limits.max_bytes;
+    fits(node, &mut room, how.limits.max_depth)?;
+    Ok(node.clone())
+}
+
+/// Counts the bytes of all leaves, and how deep they lie.
+fn fits(node: &Node, room: &mut usize, depth: usize) -> Result<(), Malformed> {
+    let below = || depth.checked_sub(1).ok_or_else(|| Malformed::new("nested too deep"));
+    match node {
+        Node::Null => Ok(()),
+        Node::Leaf(sealed) => match room.checked_sub(sealed.size()) {
+            Some(left) => {
+                *room = left;
+                Ok(())
+            }
+            None => Err(Malformed::new("larger than `max_secret_bytes`")),
+        },
+        Node::List(nodes) => {
+            let depth = below()?;
+            nodes.iter().try_for_each(|node| fits(node, room, depth))
+        }
+        Node::Table(table) => {
+            let depth = below()?;
+            table.values().try_for_each(|node| fits(node, room, depth))
+        }
     }
 }
 
@@ -305,6 +363,36 @@ mod tests {
             let allowed = Reading { allow_empty: true, ..Reading::default() };
             assert_eq!(Document::from_text(&text).read(&allowed).is_ok(), ok, "{depth}");
         }
+    }
+
+    #[test]
+    fn a_part_of_a_tree_is_as_it_was_read_and_its_texts_are_payloads() {
+        let text = r#"{"a": {"n": 1.10, "t": "{\"x\": 1}", "b": true}, "s": "{\"x\": \"y\"}"}"#;
+        let root = Document::from_text(text).read(&Reading::default()).unwrap();
+        let of = |field: &str| Document::from_node(root.field(field).unwrap().clone());
+        for format in [Format::Auto, Format::Json, Format::Toml] {
+            let node = of("a").read(&reading(format)).unwrap();
+            assert_eq!(leaf(node.field("n").unwrap()), b"1.10", "{format:?}");
+            assert_eq!(leaf(node.field("t").unwrap()), b"{\"x\": 1}", "a text in a table is no document");
+        }
+        for format in [Format::Text, Format::Bytes, Format::Dotenv] {
+            assert!(of("a").read(&reading(format)).is_err(), "{format:?}");
+        }
+        assert_eq!(leaf(of("s").read(&Reading::default()).unwrap().field("x").unwrap()), b"y");
+        assert_eq!(leaf(&of("s").read(&reading(Format::Text)).unwrap()), b"{\"x\": \"y\"}");
+        assert_eq!(leaf(&of("a.n").read(&Reading::default()).unwrap()), b"1.10");
+        assert_eq!(leaf(&of("a.b").read(&Reading::default()).unwrap()), b"true");
+    }
+
+    #[test]
+    fn the_limits_hold_for_a_part_of_a_tree() {
+        let root = Document::from_text(r#"{"a": {"b": ["xx", "yy"]}}"#).read(&Reading::default()).unwrap();
+        let doc = Document::from_node(root);
+        for (max_bytes, max_depth, ok) in [(4, 3, true), (3, 3, false), (4, 2, false)] {
+            let limits = Limits { max_bytes, max_depth };
+            assert_eq!(doc.read(&Reading { limits, ..Reading::default() }).is_ok(), ok, "{limits:?}");
+        }
+        assert!(Document::from_node(Node::Null).read(&Reading::default()).is_err(), "nothing is empty");
     }
 
     #[test]
