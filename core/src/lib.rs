@@ -143,6 +143,12 @@ mod documents {
     #[doc = include_str!("../../README.md")]
     struct Readme;
 
-    #[doc = include_str!("../docs/adopting.md")]
-    struct Adopting;
+    #[doc = include_str!("../docs/guides/from-figment.md")]
+    struct FromFigment;
+
+    #[doc = include_str!("../docs/guides/from-dotenvy.md")]
+    struct FromDotenvy;
+
+    #[doc = include_str!("../docs/guides/from-config-rs.md")]
+    struct FromConfigRs;
 }
