@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![cfg(all(feature = "testing", feature = "models"))]
 
-use secretfig::models::{Algorithm, DatabaseCredentials, Engine, JwtConfig, SslMode};
+use secretfig::models::{Algorithm, DatabaseCredentials, Engine, JwtConfig, OpenAiConfig, SslMode};
 use secretfig::testing::FakeSource;
 use secretfig::{
     Config, ExposeSecret, FaultKind, Format, Live, LoadError, Schema, SecretLayer, TextEnv, Wanted,
@@ -307,6 +307,13 @@ async fn two_spellings_name_both() {
         panic!("{error}")
     };
     assert_eq!(error.report().faults().len(), 1, "{error}");
+    let document =
+        format!(r#"{{"api_key": "{KEY}", "apiKey": "{KEY}", "model": "a", "default_model": "b"}}"#);
+    let error = load::<OpenAiConfig>(&document).await.map(drop).unwrap_err();
+    assert_eq!(error.report().faults().len(), 2, "{error}");
+    for fault in error.report().faults() {
+        assert!(matches!(fault.kind(), FaultKind::TwoSpellings { other: Some(_), .. }), "{error}");
+    }
 }
 
 #[tokio::test]
@@ -432,6 +439,109 @@ async fn tokens_that_are_wrong_are_refused_at_their_key() {
     }
 }
 
+#[tokio::test]
+async fn openai_comes_in_every_spelling() {
+    let look = |openai: &OpenAiConfig| {
+        assert_eq!(openai.api_key().expose_secret(), KEY);
+        let names = [openai.model(), openai.organization(), openai.project()];
+        (names.map(|name| name.map(str::to_owned)), openai.max_tokens(), openai.endpoint().to_owned())
+    };
+    let own = "https://api.openai.com/v1";
+    let default = ([None, None, None], 4096, own.to_owned());
+    for key in ["api_key", "apiKey", "ApiKey", "key"] {
+        assert_eq!(
+            read(&json!({key: KEY, "model": null, "endpoint": null, "other": [1]}), look).await,
+            default
+        );
+    }
+    assert_eq!(read(&json!(KEY), look).await, default);
+    let names = [
+        ["model", "Model", "default_model", "defaultModel", "DefaultModel"].as_slice(),
+        &["organization", "Organization", "organization_id", "organizationId", "OrganizationId", "org_id"],
+        &["project", "Project", "project_id", "projectId", "ProjectId"],
+    ];
+    for (which, keys) in names.into_iter().enumerate() {
+        for key in keys {
+            let mut expected = default.clone();
+            expected.0[which] = Some("it".to_owned());
+            assert_eq!(read(&json!({"api_key": KEY, *key: "it"}), look).await, expected, "{key}");
+        }
+    }
+    for key in ["max_tokens", "maxTokens", "MaxTokens"] {
+        for (value, tokens) in [(json!(1), 1), (json!("8192"), 8192), (json!(128_000), 128_000)] {
+            assert_eq!(read(&json!({"api_key": KEY, key: value}), look).await.1, tokens);
+        }
+    }
+    for key in ["endpoint", "Endpoint", "base_url", "baseUrl", "BaseUrl"] {
+        for (value, endpoint) in [
+            ("https://eu.api.openai.com/v1/", "https://eu.api.openai.com/v1"),
+            (" https://x.openai.azure.com/openai/v1\n", "https://x.openai.azure.com/openai/v1"),
+            ("HTTPS://h:8443", "HTTPS://h:8443"),
+            ("http://localhost:11434/v1", "http://localhost:11434/v1"),
+            ("http://127.0.0.2/v1", "http://127.0.0.2/v1"),
+            ("http://[::1]:8000", "http://[::1]:8000"),
+        ] {
+            assert_eq!(read(&json!({"api_key": KEY, key: value}), look).await.2, endpoint);
+        }
+    }
+    let source = FakeSource::new().with("secret", KEY);
+    let layer = SecretLayer::from(source).put("it", Wanted::new("secret").format(Format::Bytes));
+    let config = Config::<App<OpenAiConfig>>::builder().merge(layer).load().await.unwrap();
+    assert_eq!(config.snapshot().it.api_key().expose_secret(), KEY);
+}
+
+#[tokio::test]
+async fn openai_that_is_wrong_is_refused_at_its_key() {
+    let with = |key: &str, value: Value| {
+        let mut document = json!({"apiKey": KEY});
+        document.as_object_mut().unwrap().insert(key.to_owned(), value);
+        document
+    };
+    for (key, value, part) in [
+        ("apiKey", json!(&KEY[13..]), "at least 20 characters"),
+        ("apiKey", json!(""), "a placeholder"),
+        ("apiKey", json!("sk-your-api-key-goes-here"), "a placeholder"),
+        ("apiKey", json!("sk-proj-xxxxxxxxxxxxxxxxxxxxxxxx"), "a placeholder"),
+        ("apiKey", json!(format!("{KEY}\n")), "without blanks and line ends"),
+        ("apiKey", json!(format!("{KEY}é")), "printable ASCII"),
+        ("apiKey", json!([KEY]), "wrong type"),
+        ("model", json!(""), "not empty"),
+        ("organization_id", json!("a\nb"), "without control characters"),
+        ("project", json!({"a": 1}), "wrong type"),
+        ("maxTokens", json!(0), "from 1 to 128000"),
+        ("maxTokens", json!(128_001), "from 1 to 128000"),
+        ("maxTokens", json!("many"), "from 1 to 128000"),
+        ("maxTokens", json!(-1), "from 1 to 128000"),
+        ("maxTokens", json!(1.5), "from 1 to 128000"),
+        ("maxTokens", json!(true), "from 1 to 128000"),
+        ("endpoint", json!("api.openai.com"), "no URL"),
+        ("endpoint", json!(""), "no URL"),
+        ("endpoint", json!("https:///v1"), "names no host"),
+        ("endpoint", json!("https:v1"), "names no host"),
+        ("endpoint", json!("http://api.openai.com/v1"), "plain http"),
+        ("endpoint", json!("http://127.0.0.1.evil.example/v1"), "plain http"),
+        ("endpoint", json!("ftp://h/"), "no https URL"),
+        ("endpoint", json!("https://h:70000/"), "1 to 65535"),
+        ("endpoint", json!("https://u:p@h/"), "no user, query or fragment"),
+        ("base_url", json!("https://h/?api-key=k"), "no user, query or fragment"),
+        ("base_url", json!("https://h/#k"), "no user, query or fragment"),
+        ("base_url", json!(["https://h"]), "wrong type"),
+    ] {
+        refused::<OpenAiConfig>(&with(key, value), &format!("it.{key}"), part).await;
+    }
+    refused::<OpenAiConfig>(&json!({"model": "m"}), "it.api_key", "missing").await;
+    refused::<OpenAiConfig>(&json!("hunter2"), "it", "at least 20 characters").await;
+    for document in ["[1]", "true", "null"] {
+        assert!(serde_json::from_str::<OpenAiConfig>(document).is_err());
+    }
+    let all = r#"{"key": "short", "baseUrl": "http://h"}"#;
+    let keys: Vec<_> = faults::<OpenAiConfig>(all).await.into_iter().map(|(key, _)| key).collect();
+    assert_eq!(keys, ["it.key", "it.baseUrl"]);
+    let wrong = r#"{"maxTokens": "x", "model": "", "org_id": [], "projectId": ""}"#;
+    let keys: Vec<_> = faults::<OpenAiConfig>(wrong).await.into_iter().map(|(key, _)| key).collect();
+    assert_eq!(keys, ["it.api_key", "it.model", "it.org_id", "it.projectId", "it.maxTokens"]);
+}
+
 /// No window of eight bytes of it.
 fn holds_none_of(text: &str, marker: &str) {
     for part in marker.as_bytes().windows(8) {
@@ -454,6 +564,11 @@ async fn nothing_that_speaks_holds_a_value() {
         json!(marker),
         json!(format!("postgres://{marker}:{marker}@{marker}/?sslmode={marker}")),
         json!([marker]),
+        json!({"api_key": marker, "model": marker, "organization": marker, "project": [marker], "max_tokens": marker, "endpoint": marker}),
+        json!({"api_key": {marker: marker}, "model": {marker: 1}, "max_tokens": [marker], "base_url": format!("http://{marker}@h/?{marker}")}),
+        json!({"apiKey": marker.replace(' ', "_"), "model": marker, "org_id": marker, "project": marker}),
+        json!({"apiKey": KEY, "baseUrl": format!("http://u:{}@h/", marker.replace(['"', '\\', ' ', '{', '}', '/', '%'], "_"))}),
+        json!({"key": 7_777_777_777u64, "max_tokens": 7_777_777_777u64, "model": -7_777_777_777i64}),
         json!({"host": 7_777_777_777u64, "port": 7_777_777_777u64, "password": 1.5, "secret": 7_777_777_777u64, "access_ttl": -7_777_777_777i64}),
     ];
     async fn speech<M: DeserializeOwned + std::fmt::Debug + Send + Sync + 'static>(
@@ -475,8 +590,11 @@ async fn nothing_that_speaks_holds_a_value() {
         said
     }
     for document in &ours {
-        let said = speech::<DatabaseCredentials>(document).await + &speech::<JwtConfig>(document).await;
+        let said = speech::<DatabaseCredentials>(document).await
+            + &speech::<JwtConfig>(document).await
+            + &speech::<OpenAiConfig>(document).await;
         holds_none_of(&said, marker);
+        holds_none_of(&said, &marker.replace(['"', '\\', ' ', '{', '}', '/', '%'], "_"));
         holds_none_of(&said, "7777777777");
     }
     let number = serde::de::value::U64Deserializer::<serde::de::value::Error>::new(7_777_777_777);
@@ -490,6 +608,12 @@ async fn nothing_that_speaks_holds_a_value() {
     let jwt = JwtConfig::new(Algorithm::Hs256, format!("{marker}{marker}")).unwrap();
     holds_none_of(&format!("{jwt:?}{:?}", jwt.clone().with_kid("k").signing_key()), marker);
     holds_none_of(&format!("{:?}", marker.parse::<DatabaseCredentials>().unwrap_err()), marker);
+    let openai =
+        OpenAiConfig::new(marker.replace(' ', "_")).unwrap().with_model(marker).with_endpoint(marker);
+    let openai = openai.with_organization(marker).with_project(marker).with_max_tokens(7);
+    holds_none_of(&format!("{openai:?}{openai:#?}{:?}", openai.api_key()), marker);
+    assert_eq!(format!("{openai:?}"), "OpenAiConfig { max_tokens: 7, .. }");
+    holds_none_of(&format!("{:?}", OpenAiConfig::new(marker).unwrap_err()), marker);
 }
 
 #[test]
@@ -568,6 +692,10 @@ fn the_schema_lists_fields_and_not_every_spelling() {
     assert_eq!(
         keys(&Schema::of::<JwtConfig>()),
         ["secret_key", "algorithm", "public_key", "access_ttl", "refresh_ttl", "issuer", "audience", "kid"]
+    );
+    assert_eq!(
+        keys(&Schema::of::<OpenAiConfig>()),
+        ["api_key", "model", "organization", "project", "max_tokens", "endpoint"]
     );
     assert_eq!("pg".parse::<Engine>().unwrap(), Engine::Postgres);
 }

@@ -7,11 +7,10 @@ mod engine;
 pub use engine::{Engine, SslMode};
 
 use super::leaf::Scalar;
-use super::spelling::{Draft, Keys, Made};
+use super::spelling::{Draft, Keys, Made, read_by};
 use super::text::{encoded, joined};
 use crate::{ExposeSecret, Invalid, SecretString};
 use draft::DatabaseDraft;
-use serde::de::{Deserialize, Deserializer};
 use std::fmt;
 use std::net::Ipv6Addr;
 use std::time::Duration;
@@ -194,11 +193,7 @@ impl fmt::Debug for DatabaseCredentials {
     }
 }
 
-impl<'de> Deserialize<'de> for DatabaseCredentials {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        crate::checked::deserialize::<_, Made<DatabaseDraft>>(deserializer).map(|made| made.model)
-    }
-}
+read_by!(DatabaseCredentials, DatabaseDraft);
 
 impl std::str::FromStr for DatabaseCredentials {
     type Err = Invalid;

@@ -6,10 +6,9 @@ mod key;
 
 pub use algorithm::Algorithm;
 
-use super::spelling::Made;
+use super::spelling::read_by;
 use crate::{Invalid, SecretBytes};
 use draft::JwtDraft;
-use serde::de::{Deserialize, Deserializer};
 use std::fmt;
 use std::time::Duration;
 
@@ -55,9 +54,10 @@ impl JwtConfig {
     /// * For HS256, HS384 and HS512 it has at least 32, 48 and 64 bytes. Counted are the bytes as they stand, which are
     ///   also the key: base64 and hex are not decoded.
     /// * It is no placeholder: made of fewer than six different characters; with `changeme`, `replaceme`,
-    ///   `yoursecret` or `placeholder` in it, in any case and with `-`, `_` or blanks anywhere; with `default`,
-    ///   `example` or `password` as a word; or made of nothing but words such as *my*, *super*, *secret*, *key*. Words
-    ///   end where anything but a letter stands. In random base64 such things do not occur.
+    ///   `yoursecret`, `yourapikey`, `youropenai` or `placeholder` in it, in any case and with `-`, `_` or blanks
+    ///   anywhere; with `default`, `example` or `password` as a word; or made of nothing but words such as *my*, *super*,
+    ///   *secret*, *key*, *xxxx*. Words end where anything but a letter stands. In random base64 such things do not
+    ///   occur.
     /// * For RS, PS, ES and EdDSA it is a private key in PEM; for HS it is no PEM at all.
     ///
     /// ```
@@ -155,8 +155,4 @@ impl fmt::Debug for JwtConfig {
     }
 }
 
-impl<'de> Deserialize<'de> for JwtConfig {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        crate::checked::deserialize::<_, Made<JwtDraft>>(deserializer).map(|made| made.model)
-    }
-}
+read_by!(JwtConfig, JwtDraft);

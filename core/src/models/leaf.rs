@@ -95,9 +95,21 @@ impl<T> Kind<T> {
     }
 }
 
+/// A name of any kind.
+pub(super) const NAME: Kind<String> = Kind::text(A_NAME, |leaf| {
+    leaf.text(|text| is_name(text).then(|| text.to_owned())).flatten().ok_or(Refusal::Other)
+});
+pub(super) const A_NAME: &str = "a string that is not empty, without control characters";
+
+pub(super) fn is_name(text: &str) -> bool {
+    !text.is_empty() && !text.chars().any(char::is_control)
+}
+
 /// The value of one key, not yet read.
 pub(super) struct Value<'m, A> {
     pub(super) map: &'m mut A,
+    /// As it was written.
+    pub(super) key: &'static str,
     pub(super) own: bool,
 }
 
@@ -110,6 +122,12 @@ impl<'de, A: MapAccess<'de>> Value<'_, A> {
     /// One that may be `null`.
     pub(super) fn optional<T>(self, kind: Kind<T>) -> Result<Option<T>, A::Error> {
         self.map.next_value_seed(Maybe(Leaf { kind, own: self.own }))
+    }
+
+    /// One that may be `null`, and whose unit the key says.
+    pub(super) fn in_unit<T>(self, kind: fn(&str) -> Kind<T>) -> Result<Option<T>, A::Error> {
+        let kind = kind(self.key);
+        self.optional(kind)
     }
 }
 

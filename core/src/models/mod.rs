@@ -43,12 +43,28 @@
 //! | key identifier | `kid`, `key_id`, `keyId`, `KeyId` | text |
 //!
 //! The key alone may be the whole document. [`JwtConfig::new`] says what a key has to be.
+//!
+//! # `OpenAiConfig`
+//!
+//! | field | keys | value |
+//! | --- | --- | --- |
+//! | key | `api_key`, `apiKey`, `ApiKey`, `key` | text; must be there |
+//! | model | `model`, `default_model`, `defaultModel`, `Model`, `DefaultModel` | text; else the application's choice |
+//! | organization | `organization`, `organization_id`, `organizationId`, `org_id`, `Organization`, `OrganizationId` | text |
+//! | project | `project`, `project_id`, `projectId`, `Project`, `ProjectId` | text |
+//! | tokens | `max_tokens`, `maxTokens`, `MaxTokens` | from 1 to 128000; else 4096 |
+//! | endpoint | `endpoint`, `base_url`, `baseUrl`, `Endpoint`, `BaseUrl` | an https URL, http to loopback alone; else OpenAI's |
+//!
+//! The key alone may be the whole document. [`OpenAiConfig::new`] says what a key has to be.
 
 mod database;
 mod jwt;
 mod leaf;
+mod openai;
+mod placeholder;
 mod spelling;
 mod text;
 
 pub use database::{DatabaseCredentials, Engine, SslMode};
 pub use jwt::{Algorithm, JwtConfig};
+pub use openai::OpenAiConfig;

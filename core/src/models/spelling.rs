@@ -14,22 +14,34 @@ use serde::de::{
 use std::fmt;
 use std::marker::PhantomData;
 
-/// The fields of a model, each with all its names.
+/// The fields of a model, each with all its names, and where its value goes.
 pub(super) trait Spelled: Copy + PartialEq {
+    type Draft;
     const NAMES: &'static [&'static str];
     /// The field of that key, and the key.
     fn of(key: &str) -> Option<(Self, &'static str)>;
     /// The field's own name.
     fn name(self) -> &'static str;
+    /// Reads the value of this field into the draft.
+    fn take<'de, A: MapAccess<'de>>(
+        self,
+        draft: &mut Self::Draft,
+        value: Value<'_, A>,
+    ) -> Result<(), A::Error>;
 }
 
+/// One line per field: its names, the place in the draft, and how its value is read
+/// (`required`, `optional`, or `in_unit` where the key says the unit).
 macro_rules! spelled {
-    ($(#[$meta:meta])* enum $Field:ident { $($Variant:ident: $name:literal $(| $alias:literal)*,)+ }) => {
+    ($(#[$meta:meta])* enum $Field:ident of $Draft:ident {
+        $($Variant:ident: $name:literal $(| $alias:literal)* => $($place:ident).+ = $read:ident($kind:expr),)+
+    }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, PartialEq)]
         pub(super) enum $Field { $($Variant),+ }
 
         impl $crate::models::spelling::Spelled for $Field {
+            type Draft = $Draft;
             const NAMES: &'static [&'static str] = &[$($name, $($alias,)*)+];
             fn of(key: &str) -> Option<(Self, &'static str)> {
                 Some(match key {
@@ -40,24 +52,51 @@ macro_rules! spelled {
             fn name(self) -> &'static str {
                 match self { $(Self::$Variant => $name),+ }
             }
+            fn take<'de, A: serde::de::MapAccess<'de>>(
+                self,
+                draft: &mut $Draft,
+                value: $crate::models::leaf::Value<'_, A>,
+            ) -> Result<(), A::Error> {
+                match self { $(Self::$Variant => draft.$($place).+ = value.$read($kind)?),+ }
+                Ok(())
+            }
+        }
+
+        #[cfg(test)]
+        mod spellings {
+            use $crate::models::spelling::Spelled;
+
+            #[test]
+            fn every_spelling_is_documented() {
+                let documented = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/models/mod.rs"));
+                for name in super::$Field::NAMES {
+                    assert!(documented.contains(&format!("`{name}`")), "{name}");
+                }
+            }
         }
     };
 }
 pub(super) use spelled;
 
+/// The `Deserialize` of a model, by its draft.
+macro_rules! read_by {
+    ($Model:ident, $Draft:ident) => {
+        impl<'de> serde::de::Deserialize<'de> for $Model {
+            fn deserialize<D: serde::de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                use $crate::{checked::deserialize, models::spelling::Made};
+                deserialize::<_, Made<$Draft>>(deserializer).map(|made| made.model)
+            }
+        }
+    };
+}
+pub(super) use read_by;
+
 /// A model on its way.
 pub(super) trait Draft: Default {
-    type Field: Spelled;
+    type Field: Spelled<Draft = Self>;
     type Model;
     const NAME: &'static str;
     const EXPECTED: &'static str;
-    /// Takes the value of a field.
-    fn take<'de, A: MapAccess<'de>>(
-        &mut self,
-        field: Self::Field,
-        key: &'static str,
-        value: Value<'_, A>,
-    ) -> Result<(), A::Error>;
     /// Takes the whole document.
     fn whole(&mut self, document: Scalar<'_>);
     /// The first field that is not there and must be.
@@ -185,7 +224,7 @@ impl<'de, D: Draft> Visitor<'de> for Document<D> {
                 return Err(A::Error::duplicate_field(field.name()));
             }
             keys.0.push((field, key));
-            draft.take(field, key, Value { map: &mut map, own: self.own == Some(true) })?;
+            field.take(&mut draft, Value { map: &mut map, key, own: self.own == Some(true) })?;
         }
         match draft.missing() {
             Some(field) => Err(A::Error::missing_field(field.name())),

@@ -1,6 +1,6 @@
 //! Types that quote what they were given, in every way that serde has for it.
 
-use secretfig::models::{DatabaseCredentials, JwtConfig};
+use secretfig::models::{DatabaseCredentials, JwtConfig, OpenAiConfig};
 use secretfig::{Live, SecretBytes, SecretString, Strict};
 use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, Unexpected, Visitor};
@@ -266,4 +266,6 @@ choices! {
     51 JwtConfig,
     52 Live<DatabaseCredentials>,
     53 Live<JwtConfig>,
+    54 OpenAiConfig,
+    55 Live<OpenAiConfig>,
 }

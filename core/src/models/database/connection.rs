@@ -5,6 +5,7 @@
 
 use super::draft;
 use super::engine::{Engine, SslMode};
+use crate::models::leaf::is_name;
 use crate::models::text::{decoded, joined};
 use crate::{ExposeSecret, SecretString};
 use fluent_uri::UriRef;
@@ -261,7 +262,7 @@ fn password_of(encoded: &str) -> Parsed<SecretString> {
 }
 
 fn name(text: SecretString) -> Parsed<SecretString> {
-    if draft::is_name(text.expose_secret()) { Ok(text) } else { Err(NO_NAME) }
+    if is_name(text.expose_secret()) { Ok(text) } else { Err(NO_NAME) }
 }
 
 fn secret(text: SecretString) -> Parsed<SecretString> {
@@ -270,7 +271,7 @@ fn secret(text: SecretString) -> Parsed<SecretString> {
 
 fn database_of(text: &SecretString) -> Parsed<String> {
     let text = text.expose_secret();
-    if draft::is_name(text) { Ok(text.to_owned()) } else { Err(NO_NAME) }
+    if is_name(text) { Ok(text.to_owned()) } else { Err(NO_NAME) }
 }
 
 fn port_of(text: &str) -> Parsed<u16> {

@@ -3,27 +3,28 @@
 use super::DatabaseCredentials;
 use super::connection::{self, Parts};
 use super::engine::{AN_ENGINE, Engine, SslMode};
-use crate::models::leaf::{Kind, Refusal, Scalar, Value, time};
+use crate::models::leaf::{A_NAME, Kind, NAME, Refusal, Scalar, is_name, time};
 use crate::models::spelling::{Draft, Keys, spelled};
 use crate::models::text::same;
 use crate::{Invalid, SecretString};
-use serde::de::MapAccess;
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
 spelled! {
-    enum Field {
-        Engine: "engine" | "Engine" | "driver" | "Driver" | "scheme",
-        Host: "host" | "hostname" | "hostName" | "Host" | "server" | "Server",
-        Port: "port" | "Port",
-        Username: "username" | "userName" | "user_name" | "Username" | "UserName" | "user" | "User",
-        Password: "password" | "Password",
-        Database: "database" | "Database" | "dbname" | "dbName" | "db_name" | "databaseName" | "database_name" | "DatabaseName" | "db",
-        SslMode: "sslmode" | "ssl_mode" | "sslMode" | "SslMode" | "ssl",
+    enum Field of DatabaseDraft {
+        Engine: "engine" | "Engine" | "driver" | "Driver" | "scheme" => keys.engine = optional(ENGINE),
+        Host: "host" | "hostname" | "hostName" | "Host" | "server" | "Server" => keys.host = required(HOST),
+        Port: "port" | "Port" => keys.port = optional(PORT),
+        Username: "username" | "userName" | "user_name" | "Username" | "UserName" | "user" | "User"
+            => keys.username = required(USERNAME),
+        Password: "password" | "Password" => keys.password = required(PASSWORD),
+        Database: "database" | "Database" | "dbname" | "dbName" | "db_name" | "databaseName" | "database_name"
+            | "DatabaseName" | "db" => keys.database = optional(NAME),
+        SslMode: "sslmode" | "ssl_mode" | "sslMode" | "SslMode" | "ssl" => keys.ssl_mode = optional(SSL_MODE),
         Timeout: "connection_timeout" | "connectionTimeout" | "ConnectionTimeout" | "connect_timeout"
-            | "connectTimeout",
+            | "connectTimeout" => keys.connect_timeout = optional(TIMEOUT),
         Url: "url" | "uri" | "connection_string" | "connectionString" | "ConnectionString" | "dsn" | "jdbcUrl"
-            | "jdbc_url",
+            | "jdbc_url" => url = optional(URL),
     }
 }
 
@@ -34,14 +35,11 @@ const PORT: Kind<u16> = Kind::any("a port from 1 to 65535", |leaf| {
     let port = leaf.integer().and_then(|port| u16::try_from(port).ok());
     port.filter(|port| *port != 0).ok_or(Refusal::Other)
 });
-const USERNAME: Kind<SecretString> = Kind::text(NAME, |leaf| {
+const USERNAME: Kind<SecretString> = Kind::text(A_NAME, |leaf| {
     leaf.text(|text| is_name(text).then(|| SecretString::from(text))).flatten().ok_or(Refusal::Other)
 });
 const PASSWORD: Kind<SecretString> = Kind::text("a string that is not empty", |leaf| {
     leaf.text(|text| is_password(text).then(|| SecretString::from(text))).flatten().ok_or(Refusal::Other)
-});
-const DATABASE: Kind<String> = Kind::text(NAME, |leaf| {
-    leaf.text(|text| is_name(text).then(|| text.to_owned())).flatten().ok_or(Refusal::Other)
 });
 const ENGINE: Kind<Engine> =
     Kind::text(AN_ENGINE, |leaf| leaf.text(Engine::read).flatten().ok_or(Refusal::Other));
@@ -58,8 +56,6 @@ const TIMEOUT: Kind<Duration> =
 const URL: Kind<Result<Parts, &'static str>> =
     Kind::text("a connection string", |leaf| leaf.text(connection::parse).ok_or(Refusal::Other));
 
-const NAME: &str = "a string that is not empty, without control characters";
-
 /// A host name, an address (IPv6 with or without brackets), or the path of a Unix socket.
 pub(super) fn host(text: &str) -> Option<String> {
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
@@ -70,10 +66,6 @@ pub(super) fn host(text: &str) -> Option<String> {
     let name = |c: char| c.is_alphanumeric() || "-._".contains(c);
     let named = !text.is_empty() && text.len() <= 255 && text.chars().all(name);
     (socket || named).then(|| text.to_owned())
-}
-
-pub(super) fn is_name(text: &str) -> bool {
-    !text.is_empty() && !text.chars().any(char::is_control)
 }
 
 /// A NUL would end a field early in the protocols of databases.
@@ -111,27 +103,6 @@ impl Draft for DatabaseDraft {
     type Model = DatabaseCredentials;
     const NAME: &'static str = "DatabaseCredentials";
     const EXPECTED: &'static str = "a table with host, username and password, or a connection string";
-
-    fn take<'de, A: MapAccess<'de>>(
-        &mut self,
-        field: Field,
-        _: &'static str,
-        value: Value<'_, A>,
-    ) -> Result<(), A::Error> {
-        let keys = &mut self.keys;
-        match field {
-            Field::Engine => keys.engine = value.optional(ENGINE)?,
-            Field::Host => keys.host = value.required(HOST)?,
-            Field::Port => keys.port = value.optional(PORT)?,
-            Field::Username => keys.username = value.required(USERNAME)?,
-            Field::Password => keys.password = value.required(PASSWORD)?,
-            Field::Database => keys.database = value.optional(DATABASE)?,
-            Field::SslMode => keys.ssl_mode = value.optional(SSL_MODE)?,
-            Field::Timeout => keys.connect_timeout = value.optional(TIMEOUT)?,
-            Field::Url => self.url = value.optional(URL)?,
-        }
-        Ok(())
-    }
 
     fn whole(&mut self, document: Scalar<'_>) {
         let parsed = document.text(connection::parse);
@@ -211,18 +182,4 @@ impl Draft for DatabaseDraft {
 /// Whether a key and the connection string both say a thing, and not the same.
 fn differ<T>(key: &Option<T>, url: &Option<T>, same: impl Fn(&T, &T) -> bool) -> bool {
     matches!((key, url), (Some(key), Some(url)) if !same(key, url))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Field;
-    use crate::models::spelling::Spelled;
-
-    #[test]
-    fn every_spelling_is_documented() {
-        let documented = include_str!("../mod.rs");
-        for name in Field::NAMES {
-            assert!(documented.contains(&format!("`{name}`")), "{name}");
-        }
-    }
 }

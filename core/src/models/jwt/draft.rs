@@ -2,25 +2,25 @@
 
 use super::key::{unfit_public, weakness};
 use super::{ACCESS_TTL, Algorithm, JwtConfig, REFRESH_TTL};
-use crate::models::leaf::{Kind, Refusal, Scalar, Value, time};
+use crate::models::leaf::{Kind, NAME, Refusal, Scalar, time};
 use crate::models::spelling::{Draft, Keys, Made, spelled};
 use crate::{ExposeSecret, Invalid, SecretBytes};
-use serde::de::MapAccess;
 use std::time::Duration;
 
 spelled! {
-    enum Field {
+    enum Field of JwtDraft {
         Key: "secret_key" | "secretKey" | "SecretKey" | "signing_key" | "signingKey" | "SigningKey" | "private_key"
-            | "privateKey" | "PrivateKey" | "key" | "secret",
-        Algorithm: "algorithm" | "Algorithm" | "alg",
-        PublicKey: "public_key" | "publicKey" | "PublicKey",
+            | "privateKey" | "PrivateKey" | "key" | "secret" => key = required(KEY),
+        Algorithm: "algorithm" | "Algorithm" | "alg" => algorithm = optional(ALGORITHM),
+        PublicKey: "public_key" | "publicKey" | "PublicKey" => public_key = optional(KEY),
         AccessTtl: "access_ttl" | "access_token_ttl_minutes" | "expiresIn" | "expires_in" | "expiryHours"
             | "expiry_hours" | "ExpiryHours" | "expiryMinutes" | "expiry_minutes" | "ExpiryMinutes"
-            | "token_expiry_min",
-        RefreshTtl: "refresh_ttl" | "refresh_token_ttl_days" | "refresh_expiry_h" | "refreshExpiresIn",
-        Issuer: "issuer" | "Issuer" | "iss",
-        Audience: "audience" | "Audience" | "aud",
-        Kid: "kid" | "key_id" | "keyId" | "KeyId",
+            | "token_expiry_min" => access_ttl = in_unit(unit),
+        RefreshTtl: "refresh_ttl" | "refresh_token_ttl_days" | "refresh_expiry_h" | "refreshExpiresIn"
+            => refresh_ttl = in_unit(unit),
+        Issuer: "issuer" | "Issuer" | "iss" => issuer = optional(NAME),
+        Audience: "audience" | "Audience" | "aud" => audience = optional(NAME),
+        Kid: "kid" | "key_id" | "keyId" | "KeyId" => kid = optional(NAME),
     }
 }
 
@@ -37,10 +37,6 @@ const ALGORITHM: Kind<Algorithm> = Kind::choice(
         Some(Err(false)) | None => Err(Refusal::NoneOf(Algorithm::NAMES)),
     },
 );
-const NAME: Kind<String> = Kind::text("a string that is not empty, without control characters", |leaf| {
-    let is_name = |text: &str| !text.is_empty() && !text.chars().any(char::is_control);
-    leaf.text(|text| is_name(text).then(|| text.to_owned())).flatten().ok_or(Refusal::Other)
-});
 
 const TIME: Kind<Duration> =
     Kind::any("seconds, or a time such as `15m` or `7d`: at least a second, at most 366 days", |leaf| {
@@ -108,25 +104,6 @@ impl Draft for JwtDraft {
     const NAME: &'static str = "JwtConfig";
     const EXPECTED: &'static str = "a table with secret_key, or the key itself";
 
-    fn take<'de, A: MapAccess<'de>>(
-        &mut self,
-        field: Field,
-        key: &'static str,
-        value: Value<'_, A>,
-    ) -> Result<(), A::Error> {
-        match field {
-            Field::Key => self.key = value.required(KEY)?,
-            Field::Algorithm => self.algorithm = value.optional(ALGORITHM)?,
-            Field::PublicKey => self.public_key = value.optional(KEY)?,
-            Field::AccessTtl => self.access_ttl = value.optional(unit(key))?,
-            Field::RefreshTtl => self.refresh_ttl = value.optional(unit(key))?,
-            Field::Issuer => self.issuer = value.optional(NAME)?,
-            Field::Audience => self.audience = value.optional(NAME)?,
-            Field::Kid => self.kid = value.optional(NAME)?,
-        }
-        Ok(())
-    }
-
     fn whole(&mut self, document: Scalar<'_>) {
         self.key = key(document);
     }
@@ -154,19 +131,5 @@ impl Draft for JwtDraft {
             refresh_ttl: self.refresh_ttl.unwrap_or(REFRESH_TTL),
         };
         (model, weak.into_iter().chain(unfit).collect())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Field;
-    use crate::models::spelling::Spelled;
-
-    #[test]
-    fn every_spelling_is_documented() {
-        let documented = include_str!("../mod.rs");
-        for name in Field::NAMES {
-            assert!(documented.contains(&format!("`{name}`")), "{name}");
-        }
     }
 }
