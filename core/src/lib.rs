@@ -62,7 +62,7 @@
 //! | feature | default | brings |
 //! | --- | --- | --- |
 //! | `figment` | yes | any figment provider as a layer, [`Config::expose`] |
-//! | `models` | yes | [`models::DatabaseCredentials`], [`models::JwtConfig`] |
+//! | `models` | yes | [`models::DatabaseCredentials`], [`models::JwtConfig`], [`models::OpenAiConfig`] |
 //! | `files` | yes | mounted secret files as a source, watched |
 //! | `testing` | | [`testing::FakeSource`] and the conformance suite |
 
