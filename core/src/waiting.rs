@@ -8,15 +8,29 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 
 /// Runs all of them to their ends, `at_most` at once; what they gave, in their order. Dropping it drops them all.
-pub(crate) async fn all<F: Future>(futures: impl IntoIterator<Item = F>, at_most: usize) -> Vec<F::Output> {
+///
+/// They are boxed before the first wait: an iterator with a closure in it, held over one, keeps rustc from seeing that
+/// the whole `load()` is `Send`, and an application could not wait for it on a thread pool.
+pub(crate) fn all<'f, F: Future + Send + 'f>(
+    futures: impl IntoIterator<Item = F>,
+    at_most: usize,
+) -> Any<'f, Vec<F::Output>>
+where
+    F::Output: Send + 'f,
+{
+    let futures = futures.into_iter().map(|future| Box::pin(future) as Any<'f, F::Output>);
+    Box::pin(all_boxed(futures.collect(), at_most))
+}
+
+async fn all_boxed<T>(futures: Vec<Any<'_, T>>, at_most: usize) -> Vec<T> {
     let mut waiting = futures.into_iter();
-    let mut running: Vec<(usize, Pin<Box<F>>)> = Vec::new();
-    let mut done: Vec<Option<F::Output>> = Vec::new();
+    let mut running: Vec<(usize, Any<'_, T>)> = Vec::new();
+    let mut done: Vec<Option<T>> = Vec::new();
     poll_fn(|context| {
         loop {
             while running.len() < at_most.max(1) {
                 let Some(future) = waiting.next() else { break };
-                running.push((done.len(), Box::pin(future)));
+                running.push((done.len(), future));
                 done.push(None);
             }
             let before = running.len();
@@ -66,10 +80,6 @@ pub(crate) async fn both<A: Future, B: Future>(a: A, b: B) -> (A::Output, B::Out
 }
 
 /// A future whose type does not matter.
-#[cfg_attr(
-    all(target_family = "wasm", target_os = "unknown"),
-    allow(dead_code, reason = "only the Keeper needs it, and there is none on the edge")
-)]
 pub(crate) type Any<'f, T> = Pin<Box<dyn Future<Output = T> + Send + 'f>>;
 
 /// What the first of them gives that ends; of several, the one that stands first. The others are dropped.
@@ -91,25 +101,24 @@ pub(crate) async fn first<T>(mut futures: Vec<Any<'_, T>>) -> T {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::cell::Cell;
+    use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::Duration;
 
     #[tokio::test(start_paused = true)]
     async fn all_run_side_by_side_and_no_more_than_allowed() {
-        let (now, most) = (Cell::new(0), Cell::new(0));
+        let (now, most) = (AtomicU64::new(0), AtomicU64::new(0));
         let one = |n: u64| {
             let (now, most) = (&now, &most);
             async move {
-                now.set(now.get() + 1);
-                most.set(most.get().max(now.get()));
+                most.fetch_max(now.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
                 tokio::time::sleep(Duration::from_secs(10 - n)).await;
-                now.set(now.get() - 1);
+                now.fetch_sub(1, Ordering::Relaxed);
                 n
             }
         };
         let began = tokio::time::Instant::now();
         assert_eq!(all((0..10).map(one), 3).await, (0..10).collect::<Vec<_>>());
-        assert_eq!(most.get(), 3);
+        assert_eq!(most.load(Ordering::Relaxed), 3);
         assert!(
             began.elapsed() < Duration::from_secs(30),
             "55 s of sleep, three at once: {:?}",
