@@ -3,9 +3,15 @@
 //! * [`markers`]: values to plant, and the hunt that looks for them in everything a program says.
 //! * [`scan_alloc`]: an allocator that looks for them in every block a program frees, and counts
 //!   allocations.
+//! * `integrations` (feature `integrations`): what every integration with a web framework has to prove.
+//! * `services` (feature `services`): a check of any example service from outside.
 
+#[cfg(feature = "integrations")]
+pub mod integrations;
 pub mod markers;
 pub mod scan_alloc;
+#[cfg(feature = "services")]
+pub mod services;
 
 pub use markers::{Form, Hunt, Marker};
 pub use scan_alloc::ScanAlloc;
