@@ -136,7 +136,8 @@ impl Settings {
             settings.file = file.into();
         }
         settings.identity = identity_from(&mut known, &mut wrong);
-        settings.usual_identity = config_folder(std::env::consts::OS, &known).map(usual_identity);
+        settings.usual_identity =
+            config_folder(std::env::consts::OS, &known).map(|folder| usual_identity(&folder));
         settings.passphrase = passphrase_from(&mut known, &mut wrong);
         if let Some(bytes) = known.take(MAX_BYTES) {
             match bytes.to_str().and_then(|bytes| bytes.trim().parse().ok()) {
@@ -350,6 +351,6 @@ fn config_folder(system: &str, known: &Variables) -> Option<PathBuf> {
     })
 }
 
-fn usual_identity(folder: PathBuf) -> PathBuf {
+fn usual_identity(folder: &Path) -> PathBuf {
     folder.join("secretfig").join("identity.txt")
 }

@@ -20,76 +20,34 @@
 //! # Ok::<(), secretfig_source::SourceError>(())
 //! ```
 
+mod disk;
+mod readers;
+mod text;
+
+pub use readers::{NoRecipient, Readers, Recipient};
+pub use text::Layout;
+
 use crate::Settings;
-use secrecy::SecretString;
-use secretfig_source::SourceError;
+use crate::error::{Refusal, misconfigured};
+use crate::open::{self, Access};
+use crate::tree::Tree;
+use crate::{identity, naming};
+use disk::{Disk, Held, Over, PRIVATE, Real, USUAL};
+use secrecy::{ExposeSecret, SecretString};
+use secretfig_source::{ErrorKind, Exposed, Node, SourceError};
 use std::fmt;
-use std::path::Path;
-use std::str::FromStr;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use text::Text;
+use zeroize::Zeroizing;
 
-/// The public key of a reader: `age1…`, X25519.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Recipient(age::x25519::Recipient);
+/// The work of scrypt for a passphrase, as the `age` command takes it: N = 2^18, 256 MiB and about a
+/// second.
+const WORK: u8 = 18;
 
-impl FromStr for Recipient {
-    type Err = NoRecipient;
-
-    fn from_str(text: &str) -> Result<Self, NoRecipient> {
-        text.trim().parse().map(Self).map_err(|_| NoRecipient)
-    }
-}
-
-impl fmt::Display for Recipient {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
-}
-
-impl fmt::Debug for Recipient {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
-}
-
-/// A text that is no public key of the kind `age1…`. It is not shown: it may be the secret one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoRecipient;
-
-impl fmt::Display for NoRecipient {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no public key `age1…` of X25519; SSH keys and plugins are not supported")
-    }
-}
-
-impl std::error::Error for NoRecipient {}
-
-/// Who may read a store.
-#[derive(Clone)]
-pub enum Readers {
-    /// Whoever holds the secret key of one of these.
-    Recipients(Vec<Recipient>),
-    /// Whoever knows the passphrase.
-    Passphrase(SecretString),
-}
-
-impl fmt::Debug for Readers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Readers::Recipients(all) => f.debug_tuple("Recipients").field(all).finish(),
-            Readers::Passphrase(_) => f.write_str("Passphrase([sealed])"),
-        }
-    }
-}
-
-/// In which format a store is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Layout {
-    /// TOML: comments and order stay.
-    #[default]
-    Toml,
-    /// JSON: keys are sorted, numbers keep their digits.
-    Json,
-}
+/// How large a list of readers may be.
+const MOST_LIST: usize = 1 << 20;
 
 /// What [`Store::set`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -109,8 +67,22 @@ pub enum Set {
 /// `Misconfigured` if there is a file already: a key is never overwritten. Whatever the file system
 /// says against it.
 pub fn create_identity(path: &Path) -> Result<Recipient, SourceError> {
-    let _ = path;
-    Err(unfinished())
+    let about = |refusal: Refusal| refusal.about(&format!("identity file `{}`", path.display()));
+    let path = std::path::absolute(path).map_err(|_| about(misconfigured("it has no path")))?;
+    let folder = path.parent().ok_or_else(|| about(misconfigured("it has no file name")))?;
+    disk::make_folder(folder).map_err(about)?;
+    let _held = disk::lock(folder)?;
+    let key = age::x25519::Identity::generate();
+    let public = Recipient(key.to_public());
+    let secret = key.to_string();
+    let head = format!("# public key: {public}\n");
+    // never grown, so that no copy stays behind
+    let mut text = Zeroizing::new(String::with_capacity(head.len() + secret.expose_secret().len() + 1));
+    text.push_str(&head);
+    text.push_str(secret.expose_secret());
+    text.push('\n');
+    disk::write(&Real, &path, text.as_bytes(), Over::Nothing(PRIVATE)).map_err(about)?;
+    Ok(public)
 }
 
 /// The public keys of the identities that the settings name, in their order; none where they name a
@@ -118,32 +90,47 @@ pub fn create_identity(path: &Path) -> Result<Recipient, SourceError> {
 ///
 /// # Errors
 /// `Unauthenticated` where the settings name neither, or the identity file is locked and the
-/// passphrase wrong; `Misconfigured` or `Malformed` for an identity file that is missing or is none.
+/// passphrase wrong; `Misconfigured` for an identity file that is missing or is none.
 pub fn recipients_of(settings: &Settings) -> Result<Vec<Recipient>, SourceError> {
-    let _ = settings;
-    Err(unfinished())
+    Ok(ours(settings)?)
+}
+
+fn ours(settings: &Settings) -> Result<Vec<Recipient>, Refusal> {
+    Ok(identity::keys(settings)?.recipients().map(Recipient).collect())
 }
 
 /// A store, opened to be changed. It holds a lock until it is dropped or saved: a second
-/// [`Store::open`] of the same folder, in whatever process, waits for it, so that of two `set` at
-/// once none is lost. Ask a person for values *before* opening it.
+/// [`Store::open`] in the same folder, in whatever process, waits for it, so that of two `set` at
+/// once none is lost. Ask a person for values *before* opening it, and open no second one in the same
+/// thread.
 ///
 /// Nothing is on disk before [`Store::save`] or [`Store::rekey`].
 pub struct Store {
+    settings: Settings,
+    /// Without links: what is written is what they lead to.
+    path: PathBuf,
+    armored: bool,
+    mode: u32,
+    text: Text,
+    tree: Tree,
+    changed: bool,
     readers: Readers,
+    ours: Vec<Recipient>,
+    /// Whether the list of readers fits the store.
+    fits: Result<(), Refusal>,
+    _held: Held,
 }
 
 impl Store {
-    /// Makes an empty store for these readers, and beside it, where they are recipients, the list of
-    /// them (`<store>.recipients`).
+    /// Makes an empty store for these readers, readable by its owner alone (0600), and beside it, where
+    /// they are recipients, the list of them (`<store>.recipients`).
     ///
     /// # Errors
     /// `Misconfigured` if there is a file already: a store is never overwritten. `Misconfigured` if
     /// there is no reader, or the identity of these settings is not one of them: who made it could
     /// not read it. Whatever the file system says against it.
     pub fn create(settings: &Settings, readers: &Readers, layout: Layout) -> Result<(), SourceError> {
-        let _ = (settings, readers, layout);
-        Err(unfinished())
+        Ok(create(&Real, settings, readers, layout)?)
     }
 
     /// Locks, reads and decrypts the store of these settings.
@@ -151,23 +138,97 @@ impl Store {
     /// # Errors
     /// As a fetch by [`Local`](crate::Local).
     pub fn open(settings: &Settings) -> Result<Self, SourceError> {
-        let _ = settings;
-        Err(unfinished())
+        let settings = settings.clone().checked()?;
+        let about = |refusal: Refusal| about_store(refusal, &settings.file);
+        let path = fs::canonicalize(&settings.file).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => about(misconfigured(
+                "it is not there; make it with `secretfig local init`, or set SECRETFIG_AGE_FILE",
+            )),
+            _ => about(error.into()),
+        })?;
+        let held = disk::lock(path.parent().unwrap_or(&path))?;
+        let ciphertext = open::read(&path, open::ciphertext_bound(settings.max_bytes)).map_err(about)?;
+        let keys = || identity::keys(&settings);
+        let passphrase = || identity::passphrase(&settings);
+        let opened = open::decrypt(&ciphertext, &keys, &passphrase, settings.max_bytes).map_err(about)?;
+        let text = Text::read(&opened.plaintext).map_err(about)?;
+        let tree = Tree::read(opened.plaintext).map_err(about)?;
+        let mode = disk::permissions(&path).map_err(about)?;
+        let (readers, ours, fits) = match &opened.access {
+            Access::Passphrase => {
+                // it has just opened the store
+                let passphrase = identity::passphrase(&settings)?.unwrap_or_default();
+                (Readers::Passphrase(passphrase), Vec::new(), Ok(()))
+            }
+            Access::Keys { known, by, .. } => {
+                let ours = ours(&settings)?;
+                match listed(&path) {
+                    Ok(Some(list)) => {
+                        let at = readers::list_of(&path);
+                        let fits = readers::fits(&opened.access, Some(&list), &at, &ours).map_err(about);
+                        (Readers::Recipients(list), ours, fits)
+                    }
+                    Ok(None) => {
+                        let at = readers::list_of(&path);
+                        let alone = by.iter().filter(|_| *known == 1).cloned().map(Recipient).collect();
+                        let fits = readers::fits(&opened.access, None, &at, &ours).map_err(about);
+                        (Readers::Recipients(alone), ours, fits)
+                    }
+                    // it can be read all the same
+                    Err(refusal) => (Readers::Recipients(Vec::new()), ours, Err(refusal)),
+                }
+            }
+        };
+        Ok(Self {
+            path,
+            armored: opened.armored,
+            mode,
+            text,
+            tree,
+            changed: false,
+            readers,
+            ours,
+            fits,
+            _held: held,
+            settings,
+        })
     }
 
-    /// The name of every value, `database/password`, sorted. Never values.
+    /// The name of every value, `database/password`, sorted. Never values. A table with a key that can
+    /// be no part of a name (one with `/` in it) is named in its stead.
     pub fn names(&self) -> Vec<String> {
-        Vec::new()
+        self.tree.leaves()
     }
 
-    /// Gives the secret of that name this value.
+    /// Gives the secret of that name this value, as a text.
     ///
     /// # Errors
     /// `Misconfigured` for what is no name, and where a table or a list would be replaced by a value,
-    /// or a value by a table (`a/b` where `a` is a value): remove it first.
+    /// or a value by a table (`a/b` where `a` is a value): remove it first. `TooLarge` beyond
+    /// `max_bytes`. The store is then as it was.
     pub fn set(&mut self, name: &str, value: &SecretString) -> Result<Set, SourceError> {
-        let _ = (name, value);
-        Err(unfinished())
+        let value = value.expose_secret();
+        let refused = |refusal: Refusal| refusal.of(name);
+        let segments = naming::parse(name).map_err(refused)?;
+        let done = match self.tree.find(&segments) {
+            Some(Node::Table(_) | Node::List(_)) => {
+                return Err(refused(misconfigured(
+                    "a table or a list has this name, and is not replaced by a value; name a value in it, or \
+                     remove it first",
+                )));
+            }
+            Some(Node::Leaf(leaf)) => match leaf.expose_secret() {
+                Exposed::Text(old) if old == value => return Ok(Set::Unchanged),
+                _ => Set::Replaced,
+            },
+            Some(Node::Null) => Set::Replaced,
+            None => {
+                self.way_is_free(&segments).map_err(refused)?;
+                Set::Added
+            }
+        };
+        self.change(|text| text.set(&segments, value)).map_err(refused)?;
+        Ok(done)
     }
 
     /// Removes the secret of that name, and every table that is empty then; of a table, all that is
@@ -176,8 +237,17 @@ impl Store {
     /// # Errors
     /// `Absent` where there is none; `Misconfigured` for what is no name.
     pub fn remove(&mut self, name: &str) -> Result<(), SourceError> {
-        let _ = name;
-        Err(unfinished())
+        let refused = |refusal: Refusal| refusal.of(name);
+        let segments = naming::parse(name).map_err(refused)?;
+        if self.tree.find(&segments).is_none() {
+            let hint = "there is nothing of that name in the store; `secretfig local list` tells the names";
+            return Err(refused(Refusal::new(ErrorKind::Absent, hint)));
+        }
+        let removed = self.change(|text| {
+            text.remove(&segments);
+            Ok(())
+        });
+        removed.map_err(refused)
     }
 
     /// Who may read it: the list beside the store, or the passphrase. Where there is no list, the own
@@ -191,10 +261,10 @@ impl Store {
     ///
     /// # Errors
     /// `Misconfigured` where the list of readers does not fit the store (another number of keys, or
-    /// the own one is not among them): [`Store::rekey`] settles it. `TooLarge` beyond `max_bytes`.
-    /// Whatever the file system says against it; the store is then as it was.
+    /// the own one is not among them): [`Store::rekey`] settles it. Whatever the file system says
+    /// against it.
     pub fn save(self) -> Result<(), SourceError> {
-        Err(unfinished())
+        Ok(self.save_on(&Real)?)
     }
 
     /// Writes the store, encrypted to these readers from now on, and the list of them.
@@ -203,19 +273,181 @@ impl Store {
     /// may have kept, and git keeps it for them: change those values.
     ///
     /// # Errors
-    /// As [`Store::save`]; the readers given are checked, not the list.
+    /// `Misconfigured` for no reader, one twice, or all but the own key. Whatever the file system says
+    /// against it.
     pub fn rekey(self, readers: &Readers) -> Result<(), SourceError> {
-        let _ = readers;
-        Err(unfinished())
+        Ok(self.rekey_on(&Real, readers)?)
+    }
+
+    fn save_on(self, disk: &impl Disk) -> Result<(), Refusal> {
+        if !self.changed {
+            return Ok(());
+        }
+        self.fits.clone()?;
+        self.write(disk, &self.readers)
+    }
+
+    fn rekey_on(self, disk: &impl Disk, readers: &Readers) -> Result<(), Refusal> {
+        readers.checked(&self.ours_among(readers)?)?;
+        let list = readers::list_of(&self.path);
+        match readers {
+            // The list first: were the power cut between the two, the next `save` would encrypt to
+            // whom the list says now, never again to one who was taken out.
+            Readers::Recipients(recipients) => {
+                write_list(disk, &list, recipients)?;
+                self.write(disk, readers)
+            }
+            Readers::Passphrase(_) => {
+                self.write(disk, readers)?;
+                disk::remove(disk, &list).map_err(|refusal| about_list(refusal, &list))
+            }
+        }
+    }
+
+    /// Our keys, where readers are keys: for a store with a passphrase they were not looked at.
+    fn ours_among(&self, readers: &Readers) -> Result<Vec<Recipient>, Refusal> {
+        match readers {
+            Readers::Recipients(_) if self.ours.is_empty() => ours(&self.settings),
+            _ => Ok(self.ours.clone()),
+        }
+    }
+
+    fn write(&self, disk: &impl Disk, readers: &Readers) -> Result<(), Refusal> {
+        let about = |refusal: Refusal| about_store(refusal, &self.settings.file);
+        let ciphertext = encrypted(self.text.render().as_bytes(), readers, self.armored).map_err(about)?;
+        disk::write(disk, &self.path, &ciphertext, Over::Old(self.mode)).map_err(about)
+    }
+
+    /// Refuses a name that a value stands in the way of.
+    fn way_is_free(&self, segments: &[&str]) -> Result<(), Refusal> {
+        for end in 1..segments.len() {
+            let way = &segments[..end];
+            if self.tree.find(way).is_some_and(|node| !matches!(node, Node::Table(_))) {
+                return Err(misconfigured(format!(
+                    "`{}` is a value, and is not replaced by a table; remove it first, or choose another name",
+                    way.join("/")
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes the text and reads it again; what cannot be read is not kept.
+    fn change(&mut self, change: impl FnOnce(&mut Text) -> Result<(), Refusal>) -> Result<(), Refusal> {
+        let mut text = self.text.clone();
+        change(&mut text)?;
+        let plaintext = Zeroizing::new(text.render().as_bytes().to_vec());
+        if plaintext.len() > self.settings.max_bytes {
+            return Err(open::too_large());
+        }
+        self.tree = Tree::read(plaintext)?;
+        self.text = text;
+        self.changed = true;
+        Ok(())
     }
 }
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store").field("readers", &self.readers).finish_non_exhaustive()
+        f.debug_struct("Store")
+            .field("path", &self.path)
+            .field("readers", &self.readers)
+            .field("changed", &self.changed)
+            .finish_non_exhaustive()
     }
 }
 
-fn unfinished() -> SourceError {
-    crate::error::misconfigured("this part of the command is being written").into()
+fn create(disk: &impl Disk, settings: &Settings, readers: &Readers, layout: Layout) -> Result<(), Refusal> {
+    let settings = settings.clone().checked()?;
+    let about = |refusal: Refusal| about_store(refusal, &settings.file);
+    let (Some(folder), Some(name)) = (settings.file.parent(), settings.file.file_name()) else {
+        return Err(about(misconfigured("it has no file name")));
+    };
+    let folder = fs::canonicalize(folder)
+        .map_err(|error| Refusal::from(error).about(&format!("folder `{}`", folder.display())))?;
+    let path = folder.join(name);
+    let ours = if matches!(readers, Readers::Recipients(_)) { ours(&settings)? } else { Vec::new() };
+    readers.checked(&ours)?;
+    let _held = disk::lock(&folder)?;
+    if fs::symlink_metadata(&path).is_ok() {
+        return Err(about(std::io::Error::from(std::io::ErrorKind::AlreadyExists).into()));
+    }
+    let ciphertext = encrypted(Text::empty(layout).as_bytes(), readers, false).map_err(about)?;
+    // The list first: a store without its list could not be changed, a list without its store is
+    // overwritten by the next try.
+    if let Readers::Recipients(recipients) = readers {
+        write_list(disk, &readers::list_of(&path), recipients)?;
+    }
+    disk::write(disk, &path, &ciphertext, Over::Nothing(PRIVATE)).map_err(about)
 }
+
+/// The keys of the list beside a store, if there is one.
+fn listed(store: &Path) -> Result<Option<Vec<Recipient>>, Refusal> {
+    let list = readers::list_of(store);
+    match list_text(&list)? {
+        Some(text) => readers::parse(&text).map(Some).map_err(|refusal| about_list(refusal, &list)),
+        None => Ok(None),
+    }
+}
+
+fn list_text(list: &Path) -> Result<Option<String>, Refusal> {
+    let about = |refusal: Refusal| about_list(refusal, list);
+    if matches!(list.try_exists(), Ok(false)) {
+        return Ok(None);
+    }
+    let bytes = open::read(list, MOST_LIST).map_err(about)?;
+    let text = std::str::from_utf8(&bytes);
+    text.map(|text| Some(text.to_owned()))
+        .map_err(|_| about(Refusal::new(ErrorKind::Malformed, "it is no text; it holds one `age1…` a line")))
+}
+
+/// Writes the list of readers, where it says anything else.
+fn write_list(disk: &impl Disk, list: &Path, recipients: &[Recipient]) -> Result<(), Refusal> {
+    let about = |refusal: Refusal| about_list(refusal, list);
+    let old = list_text(list)?;
+    let text = readers::rewritten(old.as_deref().unwrap_or(readers::HEAD), recipients);
+    let over = match &old {
+        Some(old) if *old == text => return Ok(()),
+        Some(_) => Over::Old(disk::permissions(list).map_err(about)?),
+        None => Over::Nothing(USUAL),
+    };
+    disk::write(disk, list, text.as_bytes(), over).map_err(about)
+}
+
+/// The ciphertext for these readers.
+fn encrypted(plaintext: &[u8], readers: &Readers, armored: bool) -> Result<Vec<u8>, Refusal> {
+    use age::armor::{ArmoredWriter, Format};
+    let failed = || misconfigured("age refuses these readers");
+    let encryptor = match readers {
+        Readers::Recipients(recipients) => {
+            let keys = recipients.iter().map(|recipient| &recipient.0 as &dyn age::Recipient);
+            age::Encryptor::with_recipients(keys)
+        }
+        Readers::Passphrase(passphrase) => {
+            let mut recipient = age::scrypt::Recipient::new(passphrase.clone());
+            recipient.set_work_factor(WORK);
+            age::Encryptor::with_recipients(std::iter::once(&recipient as &dyn age::Recipient))
+        }
+    };
+    let encryptor = encryptor.map_err(|_| failed())?;
+    let format = if armored { Format::AsciiArmor } else { Format::Binary };
+    let write = || -> std::io::Result<Vec<u8>> {
+        let out = ArmoredWriter::wrap_output(Vec::new(), format)?;
+        let mut writer = encryptor.wrap_output(out)?;
+        writer.write_all(plaintext)?;
+        writer.finish()?.finish()
+    };
+    // INVARIANT: a `Vec` takes all that is written.
+    write().map_err(|_| failed())
+}
+
+fn about_store(refusal: Refusal, store: &Path) -> Refusal {
+    refusal.about(&format!("store `{}`", store.display()))
+}
+
+fn about_list(refusal: Refusal, list: &Path) -> Refusal {
+    refusal.about(&format!("list of readers `{}`", list.display()))
+}
+
+#[cfg(test)]
+mod tests;

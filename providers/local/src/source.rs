@@ -1,0 +1,284 @@
+//! The age store as a [`Source`].
+
+use crate::error::{Refusal, SCHEME, misconfigured};
+use crate::identity::{self, Keys};
+use crate::naming;
+use crate::open;
+use crate::settings::Settings;
+use crate::tree::Tree;
+use crate::watch::Watch;
+use secretfig_source::{
+    Abilities, Ask, At, Document, ErrorKind, Fetched, Identity, Listing, Probe, Revision, Source,
+    SourceError, SourceInfo, Unavailable, async_trait,
+};
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::runtime::Handle;
+
+/// An age-encrypted file as a source of secrets. Clones share everything.
+///
+/// ```
+/// use secretfig_local::{Local, Settings};
+/// use secretfig_source::{Ask, Node, Reading, Source};
+///
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let folder = folder.path();
+/// # let key = age::x25519::Identity::generate();
+/// # std::fs::write(folder.join("key"), secrecy::ExposeSecret::expose_secret(&key.to_string())).unwrap();
+/// # let text = b"[database]\nuser = 'app'\npassword = 's3cr3t'\n";
+/// # std::fs::write(folder.join("secrets.age"), age::encrypt(&key.to_public(), text).unwrap()).unwrap();
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let settings = Settings::new().file(folder.join("secrets.age")).identity_file(folder.join("key"));
+/// let local = Local::new(settings)?;
+/// let answers = local.fetch(&[Ask::new("database"), Ask::new("database/user")]).await;
+/// let [Ok(database), Ok(user)] = &answers[..] else { panic!("{answers:?}") };
+/// let Ok(Node::Table(table)) = database.document.read(&Reading::default()) else { panic!() };
+/// assert_eq!(table.keys().map(|k| &**k).collect::<Vec<_>>(), ["password", "user"]);
+/// assert_eq!(user.revision, database.revision); // of one moment
+/// # Ok::<(), secretfig_source::SourceError>(())
+/// # })?;
+/// # Ok::<(), secretfig_source::SourceError>(())
+/// ```
+#[derive(Clone)]
+pub struct Local {
+    inner: Arc<Inner>,
+    watch: Arc<Watch>,
+}
+
+struct Inner {
+    settings: Settings,
+    /// Whether the store was there at some time.
+    seen: AtomicBool,
+    /// The names in the store that was decrypted last, for probes. No values.
+    known: Mutex<Option<Known>>,
+}
+
+struct Known {
+    revision: Revision,
+    names: HashSet<Box<str>>,
+}
+
+/// A store that was decrypted.
+struct Look {
+    revision: Revision,
+    tree: Tree,
+    warnings: Vec<&'static str>,
+}
+
+impl Local {
+    /// The store that these settings describe. Nothing is read yet.
+    ///
+    /// # Errors
+    /// `Misconfigured` for settings that cannot work.
+    pub fn new(settings: Settings) -> Result<Self, SourceError> {
+        let settings = settings.checked()?;
+        let inner = Inner { settings, seen: AtomicBool::new(false), known: Mutex::default() };
+        Ok(Self { inner: Arc::new(inner), watch: Arc::new(Watch::new()) })
+    }
+
+    /// The store that the environment names, which is handed in: `std::env::vars_os()`. The table is
+    /// at [`Settings`].
+    ///
+    /// # Errors
+    /// As [`Settings::from_env`] and [`Local::new`].
+    pub fn from_env<K, V>(vars: impl IntoIterator<Item = (K, V)>) -> Result<Self, SourceError>
+    where
+        K: Into<OsString>,
+        V: Into<OsString>,
+    {
+        Self::new(Settings::from_env(vars)?)
+    }
+}
+
+#[async_trait]
+impl Source for Local {
+    fn info(&self) -> SourceInfo {
+        let mut abilities = Abilities::NONE;
+        abilities.probe = true;
+        abilities.watch = true;
+        abilities.empty = true;
+        // All asks of a wave in one call: one read, one decryption, one moment. And one call at a time:
+        // a passphrase costs scrypt's memory.
+        SourceInfo::new(SCHEME, self.inner.settings.file.display().to_string())
+            .batch(1024, 1)
+            .concurrency(1)
+            .abilities(abilities)
+    }
+
+    /// Finds the store, and reads the identity. Tells the public keys, `age1…`, or `passphrase`.
+    async fn sign_in(&self) -> Result<Option<Identity>, SourceError> {
+        let inner = self.inner.clone();
+        Ok(blocking(move || inner.sign_in()).await??)
+    }
+
+    async fn fetch(&self, asks: &[Ask]) -> Vec<Result<Fetched, SourceError>> {
+        let inner = self.inner.clone();
+        let look = match blocking(move || inner.look()).await {
+            Ok(Ok(look)) => look,
+            Ok(Err(refusal)) | Err(refusal) => {
+                return asks.iter().map(|ask| Err(refusal.clone().of(ask.name()))).collect();
+            }
+        };
+        asks.iter().map(|ask| look.answer(ask).map_err(|refusal| refusal.of(ask.name()))).collect()
+    }
+
+    /// Reads the ciphertext and compares its digest; decrypts only what was not decrypted before, to
+    /// learn which names there are.
+    async fn probe(&self, asks: &[Ask]) -> Vec<Result<Probe, SourceError>> {
+        let (inner, wanted) = (self.inner.clone(), asks.to_vec());
+        match blocking(move || inner.probe(&wanted)).await {
+            Ok(Ok(answers)) => {
+                let answers = asks.iter().zip(answers);
+                answers.map(|(ask, answer)| answer.map_err(|refusal| refusal.of(ask.name()))).collect()
+            }
+            Ok(Err(refusal)) | Err(refusal) => {
+                asks.iter().map(|ask| Err(refusal.clone().of(ask.name()))).collect()
+            }
+        }
+    }
+
+    async fn changed(&self) {
+        self.watch.changed(&self.inner.settings.file).await;
+    }
+
+    async fn close(&self, _limit: Duration) {
+        self.watch.close();
+    }
+}
+
+/// Lists the values of the store: `database/password`. The tables that hold them can be asked for
+/// too, and are not listed.
+#[async_trait]
+impl Listing for Local {
+    async fn list(&self, prefix: &str) -> Result<Vec<Arc<str>>, SourceError> {
+        let inner = self.inner.clone();
+        let look = blocking(move || inner.look()).await??;
+        let names = look.tree.leaves().into_iter().filter(|name| name.starts_with(prefix));
+        Ok(names.map(Arc::from).collect())
+    }
+}
+
+impl fmt::Debug for Local {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Local").field("settings", &self.inner.settings).finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn sign_in(&self) -> Result<Option<Identity>, Refusal> {
+        let keys = identity::keys(&self.settings)?;
+        let ours: Vec<String> = keys.recipients().map(|key| key.to_string()).collect();
+        if ours.is_empty() {
+            // read, so that a missing file is told now
+            identity::passphrase(&self.settings)?;
+        }
+        self.ciphertext()?;
+        Ok(Some(Identity::new(if ours.is_empty() { "passphrase".to_owned() } else { ours.join(", ") })))
+    }
+
+    /// The bytes of the store.
+    fn ciphertext(&self) -> Result<Vec<u8>, Refusal> {
+        let Settings { file, max_bytes, .. } = &self.settings;
+        let about = |refusal: Refusal| refusal.about(&format!("store `{}`", file.display()));
+        match open::read(file, open::ciphertext_bound(*max_bytes)) {
+            Ok(mut bytes) => {
+                self.seen.store(true, Ordering::Relaxed);
+                Ok(std::mem::take(&mut *bytes))
+            }
+            Err(_) if is_missing(file) && self.seen.load(Ordering::Relaxed) => {
+                let hint = "it was there and is gone; is it being replaced, or no longer mounted?";
+                Err(about(Refusal::new(ErrorKind::Unavailable(Unavailable::Failing), hint)))
+            }
+            Err(_) if is_missing(file) => Err(about(misconfigured(
+                "it is not there; make it with `secretfig local init`, or set SECRETFIG_AGE_FILE",
+            ))),
+            Err(refusal) => Err(about(refusal)),
+        }
+    }
+
+    fn look(&self) -> Result<Look, Refusal> {
+        let ciphertext = self.ciphertext()?;
+        self.decrypted(&ciphertext)
+    }
+
+    fn decrypted(&self, ciphertext: &[u8]) -> Result<Look, Refusal> {
+        let settings = &self.settings;
+        let about = |refusal: Refusal| refusal.about(&format!("store `{}`", settings.file.display()));
+        let keys = || -> Result<Keys, Refusal> { identity::keys(settings) };
+        let passphrase = || identity::passphrase(settings);
+        let opened = open::decrypt(ciphertext, &keys, &passphrase, settings.max_bytes).map_err(about)?;
+        let tree = Tree::read(opened.plaintext).map_err(about)?;
+        let revision = open::revision(ciphertext);
+        let names = tree.names().into_iter().collect();
+        let known = Known { revision: revision.clone(), names };
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
+        Ok(Look { revision, tree, warnings: identity::warnings(settings) })
+    }
+
+    fn probe(&self, asks: &[Ask]) -> Result<Vec<Result<Probe, Refusal>>, Refusal> {
+        let ciphertext = self.ciphertext()?;
+        let revision = open::revision(&ciphertext);
+        let is_known = |known: &Option<Known>| known.as_ref().is_some_and(|known| known.revision == revision);
+        if !is_known(&self.known.lock().unwrap_or_else(PoisonError::into_inner)) {
+            self.decrypted(&ciphertext)?;
+        }
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let has = |ask: &Ask| -> Result<bool, Refusal> {
+            checked(ask)?;
+            Ok(known.as_ref().is_some_and(|known| known.names.contains(ask.name())))
+        };
+        let answers = asks.iter().map(|ask| match has(ask) {
+            Ok(true) => Ok(Probe::Current(revision.clone())),
+            Ok(false) => Err(absent()),
+            Err(refusal) => Err(refusal),
+        });
+        Ok(answers.collect())
+    }
+}
+
+impl Look {
+    fn answer(&self, ask: &Ask) -> Result<Fetched, Refusal> {
+        let node = self.tree.find(&checked(ask)?).ok_or_else(absent)?;
+        let mut fetched = Fetched::new(Document::from_node(node.clone()), self.revision.clone());
+        fetched.warnings = self.warnings.clone();
+        Ok(fetched)
+    }
+}
+
+/// The segments of what is asked for.
+fn checked(ask: &Ask) -> Result<Vec<&str>, Refusal> {
+    let segments = naming::parse(ask.name())?;
+    if *ask.point() != At::Current {
+        return Err(misconfigured("the store has one version; ask for the current one"));
+    }
+    Ok(segments)
+}
+
+fn absent() -> Refusal {
+    Refusal::new(
+        ErrorKind::Absent,
+        "there is nothing of that name in the store; `secretfig local list` tells the names, `secretfig local set` \
+         adds one",
+    )
+}
+
+fn is_missing(path: &std::path::Path) -> bool {
+    matches!(path.try_exists(), Ok(false))
+}
+
+/// Disk work and scrypt, off the runtime's own threads.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
+    let Ok(runtime) = Handle::try_current() else {
+        return Err(misconfigured("the store is read inside of a tokio runtime"));
+    };
+    runtime.spawn_blocking(work).await.map_err(|_| {
+        Refusal::new(
+            ErrorKind::Unavailable(Unavailable::Failing),
+            "the runtime is shutting down, or reading the store broke off",
+        )
+    })
+}
