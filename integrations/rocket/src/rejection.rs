@@ -2,6 +2,7 @@
 
 use rocket::catcher::{self, Catcher, Handler};
 use rocket::http::{ContentType, Header, Status};
+use rocket::response::{self, Responder};
 use rocket::{Request, Response, async_trait};
 use secretfig::Withheld;
 use std::fmt;
@@ -22,16 +23,15 @@ use std::io::Cursor;
 ///
 /// ```
 /// use rocket::get;
-/// use rocket::http::Status;
 /// use secretfig_rocket::{Rejection, Secrets};
 /// # struct Database;
 ///
 /// #[get("/report")]
-/// fn report(db: Result<Secrets<Database>, Rejection>) -> Result<&'static str, Status> {
+/// fn report(db: Result<Secrets<Database>, Rejection>) -> Result<&'static str, Rejection> {
 ///     match db {
 ///         Ok(_db) => Ok("report"),
 ///         Err(e) if e.reason().is_some() => Ok("from a cache"),
-///         Err(e) => Err(e.status()),
+///         Err(e) => Err(e), // as if the guard had failed
 ///     }
 /// }
 /// # let _ = rocket::routes![report];
@@ -95,6 +95,14 @@ impl Rejection {
     /// Leaves word for the catcher.
     pub(crate) fn note(&self, request: &Request<'_>) {
         request.local_cache(|| Some(self.clone()));
+    }
+}
+
+/// Goes to the catcher of its status, as when the guard fails.
+impl<'r> Responder<'r, 'static> for Rejection {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        self.note(request);
+        Err(self.status())
     }
 }
 
