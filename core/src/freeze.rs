@@ -186,11 +186,16 @@ struct Sourcing<'s> {
 
 impl Sourcing<'_> {
     fn build(&mut self, name: &str, files: &[String]) -> settings::Built {
-        let name = if name == "file-secret" { "files" } else { name };
+        let name = match name {
+            "file-secret" => "files",
+            "age" => "local",
+            name => name,
+        };
         if let Some(built) = self.built.get(name) {
             return built.clone();
         }
-        let built = settings::build(name, &self.factories, self.settings, self.variables, files);
+        let built =
+            settings::build(name, &self.factories, self.settings, self.variables, files, self.strict);
         self.built.insert(name.to_owned(), built.clone());
         built
     }

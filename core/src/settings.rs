@@ -210,6 +210,7 @@ pub(crate) fn build(
     settings: &Settings,
     variables: &Variables,
     files: &[String],
+    strict: bool,
 ) -> Built {
     let table = settings.sources.get(name).cloned().unwrap_or_default();
     let of = SourceSettings { table, variables, files };
@@ -218,13 +219,14 @@ pub(crate) fn build(
     }
     match name {
         "files" | "file-secret" => self::files(&of),
-        "aws" | "aws-sm" | "vault" | "azure" | "azure-kv" | "local" | "age" => Err((
+        "local" | "age" => self::local(&of, strict),
+        "aws" | "aws-sm" | "vault" | "azure" | "azure-kv" => Err((
             FaultKind::Setting("this version has no such source yet"),
-            "use `files`, or register a source of your own by `Builder::register`".to_owned(),
+            "use `files` or `local`, or register a source of your own by `Builder::register`".to_owned(),
         )),
         _ => {
             let mut known: Vec<&str> = factories.keys().map(String::as_str).collect();
-            known.push("files");
+            known.extend(["files", "local"]);
             Err((FaultKind::Setting("no such secret source"), format!("known are: {}", known.join(", "))))
         }
     }
@@ -264,6 +266,73 @@ fn files(of: &SourceSettings<'_>) -> Built {
 fn files(_: &SourceSettings<'_>) -> Built {
     let hint = "add the feature `files` to the dependency `secretfig`";
     Err((FaultKind::Setting("the source `files` is not built in"), hint.to_owned()))
+}
+
+#[cfg(all(feature = "local", not(all(target_family = "wasm", target_os = "unknown"))))]
+fn local(of: &SourceSettings<'_>, strict: bool) -> Built {
+    let local = secretfig_local::Local::new(store(&of.table, of.variables, strict)?);
+    Ok(Arc::new(local.map_err(|e| (FaultKind::Source(e.kind()), e.what_to_do().to_owned()))?))
+}
+
+/// The settings of the age store: `[source.local]`, and above it the variables. Relative paths lie in
+/// the folder of the configuration.
+#[cfg(all(feature = "local", not(all(target_family = "wasm", target_os = "unknown"))))]
+pub(crate) fn store(
+    table: &BTreeMap<String, String>,
+    variables: &Variables,
+    strict: bool,
+) -> Result<secretfig_local::Settings, (FaultKind, String)> {
+    use secretfig_local::Settings as Store;
+    let failed = |e: SourceError| (FaultKind::Source(e.kind()), e.what_to_do().to_owned());
+    let mut settings = Store::from_env(variables.all(Store::reads)).map_err(failed)?;
+    let set = |names: &[&str]| {
+        names.iter().any(|name| variables.get(&format!("SECRETFIG_AGE_{name}")).is_some_and(|v| !v.is_empty()))
+    };
+    for (key, value) in table {
+        let wrong = |what: &str| {
+            let hint = format!("`[source.local]` {key}: {what}");
+            (FaultKind::Setting("a setting of the source `local` is wrong"), hint)
+        };
+        let inline = key == "passphrase" || (key == "identity" && Store::is_identity(value));
+        if strict && inline {
+            let hint = format!(
+                "`[source.local]` {key}: put it into a file that `{key}_file` names, or into \
+                 SECRETFIG_AGE_{}; a plain file may hold it in relaxed profiles only",
+                key.to_uppercase()
+            );
+            return Err((FaultKind::Setting("a secret stands among the settings of the source `local`"), hint));
+        }
+        let beaten = match key.as_str() {
+            "identity" | "identity_file" => set(&["IDENTITY", "IDENTITY_FILE"]),
+            "passphrase" | "passphrase_file" => set(&["PASSPHRASE", "PASSPHRASE_FILE"]),
+            key => set(&[&key.to_uppercase()]),
+        };
+        let max_bytes = || value.parse().map_err(|_| wrong("a number of bytes"));
+        settings = match key.as_str() {
+            "max_bytes" if beaten => max_bytes().map(|_: usize| settings)?,
+            "max_bytes" => settings.max_bytes(max_bytes()?),
+            "file" | "identity" | "identity_file" | "passphrase" | "passphrase_file" if beaten => settings,
+            "file" => settings.file(value),
+            "identity" if inline => settings.identity(value.as_str().into()),
+            "identity" | "identity_file" => settings.identity_file(value),
+            "passphrase" => settings.passphrase(value.as_str().into()),
+            "passphrase_file" => settings.passphrase_file(value),
+            _ => {
+                return Err(wrong(
+                    "known are `file`, `identity`, `identity_file`, `passphrase`, `passphrase_file`, `max_bytes`",
+                ));
+            }
+        };
+    }
+    let prefix = variables.setting("SECRETFIG_ENV_PREFIX").unwrap_or_else(|| "APP_".to_owned());
+    let folder = variables.setting(&format!("{prefix}CONFIG_DIR")).unwrap_or_default();
+    Ok(settings.below(folder.as_ref()))
+}
+
+#[cfg(not(all(feature = "local", not(all(target_family = "wasm", target_os = "unknown")))))]
+fn local(_: &SourceSettings<'_>, _: bool) -> Built {
+    let hint = "add the feature `local` to the dependency `secretfig`";
+    Err((FaultKind::Setting("the source `local` is not built in"), hint.to_owned()))
 }
 
 impl Plan {

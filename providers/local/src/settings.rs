@@ -100,6 +100,22 @@ impl Settings {
             || matches!(variable, "XDG_CONFIG_HOME" | "HOME" | "APPDATA")
     }
 
+    /// Whether a text is that of an identity file, which is secret, and not the path of one.
+    ///
+    /// ```
+    /// use secretfig_local::Settings;
+    /// assert!(Settings::is_identity("# mine\nAGE-SECRET-KEY-1QQQ"));
+    /// assert!(!Settings::is_identity("/home/ada/.config/secretfig/identity.txt"));
+    /// ```
+    pub fn is_identity(text: &str) -> bool {
+        // SSH keys and plugins too: that they are not supported is told later
+        const BEGINS: [&str; 3] = ["AGE-SECRET-KEY-", "AGE-PLUGIN-", "-----BEGIN "];
+        text.lines().map(str::trim).any(|line| {
+            let begins = |with: &&str| line.get(..with.len()).is_some_and(|head| head.eq_ignore_ascii_case(with));
+            BEGINS.iter().any(begins)
+        })
+    }
+
     /// `secrets.age`, no identity, no passphrase; the defaults for all else. The environment is not
     /// looked at.
     pub fn new() -> Self {
@@ -272,20 +288,10 @@ impl fmt::Debug for Given {
     }
 }
 
-/// Whether a text is that of an identity file, and no path. What an `age` of tomorrow writes counts.
-pub(crate) fn is_identity(text: &str) -> bool {
-    text.lines().any(|line| {
-        let line = line.trim();
-        ["AGE-SECRET-KEY-", "AGE-PLUGIN-", "-----BEGIN "]
-            .iter()
-            .any(|begin| line.get(..begin.len()).is_some_and(|head| head.eq_ignore_ascii_case(begin)))
-    })
-}
-
 fn identity_from(known: &mut Variables, wrong: &mut Vec<String>) -> Option<Given> {
     if let Some(value) = known.take(IDENTITY) {
         return match value.into_string() {
-            Ok(mut text) if is_identity(&text) => {
+            Ok(mut text) if Settings::is_identity(&text) => {
                 let given = Given::Text(SecretString::from(text.as_str()), "`SECRETFIG_AGE_IDENTITY`");
                 text.zeroize();
                 Some(given)
@@ -295,7 +301,7 @@ fn identity_from(known: &mut Variables, wrong: &mut Vec<String>) -> Option<Given
         };
     }
     let path = known.take(IDENTITY_FILE)?;
-    if path.to_str().is_some_and(is_identity) {
+    if path.to_str().is_some_and(Settings::is_identity) {
         wrong.push(format!("`{IDENTITY_FILE}` holds a key and no path; that is `{IDENTITY}`"));
         crate::wipe(path);
         return None;
