@@ -76,6 +76,10 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Config<T> {
     /// | `SECRET_FILE_*` | the file of the secret of that name, capitals and `_` | |
     /// | `SECRETFIG_FILES_MAX_BYTES` | the size of one secret file, in bytes | 1 MiB |
     /// | `SECRETFIG_FILES_TRAILING_NEWLINE` | `strip-one` or `keep` | `strip-one` |
+    /// | `SECRETFIG_AGE_FILE` | the age store, with the feature `local` | `secrets.age` |
+    /// | `SECRETFIG_AGE_IDENTITY`, `…_IDENTITY_FILE` | the key that opens it, or the path of its file | `secretfig/identity.txt` in the user's config folder |
+    /// | `SECRETFIG_AGE_PASSPHRASE`, `…_PASSPHRASE_FILE` | the passphrase of the store or of the identity file | |
+    /// | `SECRETFIG_AGE_MAX_BYTES` | the size of the opened store, in bytes | 1 MiB |
     pub fn standard() -> Builder<T> {
         Builder::new(true)
     }

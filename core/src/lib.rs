@@ -64,6 +64,7 @@
 //! | `figment` | yes | any figment provider as a layer, [`Config::expose`] |
 //! | `models` | yes | [`models::DatabaseCredentials`], [`models::JwtConfig`], [`models::OpenAiConfig`] |
 //! | `files` | yes | mounted secret files as a source, watched |
+//! | `local` | | an age-encrypted file as a source, watched |
 //! | `testing` | | [`testing::FakeSource`] and the conformance suite |
 
 mod assemble;

@@ -286,7 +286,9 @@ pub(crate) fn store(
     let failed = |e: SourceError| (FaultKind::Source(e.kind()), e.what_to_do().to_owned());
     let mut settings = Store::from_env(variables.all(Store::reads)).map_err(failed)?;
     let set = |names: &[&str]| {
-        names.iter().any(|name| variables.get(&format!("SECRETFIG_AGE_{name}")).is_some_and(|v| !v.is_empty()))
+        names
+            .iter()
+            .any(|name| variables.get(&format!("SECRETFIG_AGE_{name}")).is_some_and(|v| !v.is_empty()))
     };
     for (key, value) in table {
         let wrong = |what: &str| {
@@ -300,7 +302,10 @@ pub(crate) fn store(
                  SECRETFIG_AGE_{}; a plain file may hold it in relaxed profiles only",
                 key.to_uppercase()
             );
-            return Err((FaultKind::Setting("a secret stands among the settings of the source `local`"), hint));
+            return Err((
+                FaultKind::Setting("a secret stands among the settings of the source `local`"),
+                hint,
+            ));
         }
         let beaten = match key.as_str() {
             "identity" | "identity_file" => set(&["IDENTITY", "IDENTITY_FILE"]),
