@@ -95,6 +95,14 @@ pub fn recipients_of(settings: &Settings) -> Result<Vec<Recipient>, SourceError>
     Ok(ours(settings)?)
 }
 
+/// The passphrase that the settings name, for a new store of [`Readers::Passphrase`].
+///
+/// # Errors
+/// `Misconfigured` where its file is missing, no text or empty.
+pub fn passphrase_of(settings: &Settings) -> Result<Option<SecretString>, SourceError> {
+    Ok(identity::passphrase(settings)?)
+}
+
 fn ours(settings: &Settings) -> Result<Vec<Recipient>, Refusal> {
     Ok(identity::keys(settings)?.recipients().map(Recipient).collect())
 }
