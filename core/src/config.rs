@@ -223,7 +223,8 @@ impl<T: Send + Sync + 'static> Config<T> {
     /// `Debug`, holds them in plain strings and does not wipe them: expose what is needed, and nothing else.
     ///
     /// It is of this moment and does not rotate; its profile is the configuration's. Each secret that leaves is
-    /// audited.
+    /// audited and remembered: once it has rotated, one WARN line and [`Health::restart_needed`] say so, until the same
+    /// key is exposed again.
     #[cfg(feature = "figment")]
     pub fn expose<K: AsRef<str>>(&self, keys: impl IntoIterator<Item = K>) -> figment::Figment {
         let patterns: Vec<KeyPath> = keys.into_iter().map(|key| KeyPath::parse(key.as_ref())).collect();
@@ -232,8 +233,17 @@ impl<T: Send + Sync + 'static> Config<T> {
         let plan = publisher.plan.clone();
         drop(publisher);
         let (parsed, _) = crate::assemble::parse(&plan, &have);
-        let dict =
-            crate::assemble::merged(&plan, &parsed, false, |root| crate::figment::out::dict(root, &patterns));
+        let (dict, uses) = crate::assemble::merged(&plan, &parsed, false, |root| {
+            (crate::figment::out::dict(root, &patterns), crate::figment::out::uses(root, &patterns))
+        });
+        let leaving = uses.into_iter().filter_map(|(key, used)| {
+            let secret = plan.uses.get(used.0 as usize)?.secret;
+            match have.get(secret.0 as usize)? {
+                Have::Got(fetched) => Some((secret, fetched.revision.clone(), key)),
+                Have::Absent | Have::Failed => None,
+            }
+        });
+        self.0.lock().hand_out(leaving.collect());
         for used in &plan.uses {
             let leaves =
                 patterns.iter().any(|pattern| pattern.starts_with(&used.path) || used.path.matches(pattern));

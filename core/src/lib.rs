@@ -120,7 +120,7 @@ pub use config::{Config, Snapshot};
 pub use decode::{Key, KeyKind, Schema};
 pub use env::TextEnv;
 pub use explain::{Explain, Explained};
-pub use health::{Health, Refresher, SecretHealth, SectionHealth};
+pub use health::{Health, Refresher, RestartNeeded, SecretHealth, SectionHealth};
 #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
 pub use keeper::Keeper;
 pub use layers::Profile;

@@ -5,7 +5,7 @@
 //! last good revisions, and the rest is assembled again.
 
 use crate::assemble::{Have, Made, Unmade};
-use crate::health::SectionHealth;
+use crate::health::{HandedOut, SectionHealth};
 use crate::plan::{Plan, SecretId};
 use crate::report::Fault;
 use crate::section::{Cell, Inner, Live, View};
@@ -77,6 +77,8 @@ pub(crate) struct Publisher<T> {
     /// The secrets that another layer overrides, in words. A health answer is asked for often, and finding them means
     /// reading every document: so once per publication.
     pub(crate) overridden: Vec<String>,
+    /// What left by `expose`, and at which revision.
+    pub(crate) handed_out: Vec<HandedOut>,
     sections: Vec<Refresher<T>>,
     /// How the sections stood when they were last brought up to date.
     pub(crate) stand: Vec<SectionHealth>,
@@ -102,6 +104,7 @@ impl<T> Publisher<T> {
             sets,
             made,
             overridden,
+            handed_out: Vec::new(),
             sections: Vec::new(),
             stand: Vec::new(),
             room: 64,
@@ -159,6 +162,7 @@ impl<T> Publisher<T> {
             }
         }
         let published = self.candidates(candidates, now, cell);
+        self.tell_restarts();
         self.bring_up_to_date(now);
         published
     }

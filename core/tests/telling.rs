@@ -1,4 +1,5 @@
-//! What a configuration tells: the audit line of every access, and what the Keeper logs when it goes.
+//! What a configuration tells: the audit line of every access, what the Keeper logs when it goes, and what has rotated
+//! after it left. Every test here listens: a log line that another thread met first, unheard, may never be written.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![cfg(all(feature = "testing", feature = "figment"))]
 
@@ -127,5 +128,34 @@ fn a_refused_revision_is_an_error_line_without_its_value() {
     });
     let text = lines.text();
     assert!(text.contains("mail.token: missing"), "{text}");
+    assert!(!text.contains("s3cret"));
+}
+
+#[test]
+fn what_rotates_after_it_left_is_one_warning() {
+    let source = source();
+    let lines = logged(async |lines| {
+        let config = load(&source).await;
+        let warnings = || lines.text().matches("WARN secretfig: restart needed: ").count();
+        drop(config.expose(["mail.token"]));
+        config.refresh().await;
+        assert_eq!(warnings(), 0, "nothing has rotated");
+        let keeper = config.keep_fresh();
+        source.rotate("myapp/mail", r#"{"token": "t1p-s3cret"}"#);
+        // with nobody looking at `health()`
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        assert_eq!(warnings(), 1);
+        source.rotate("myapp/mail", r#"{"token": "t2p-s3cret"}"#);
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        assert_eq!(warnings(), 1, "once for each time that it left");
+        drop(config.expose(["mail.*"]));
+        source.rotate("myapp/mail", r#"{"token": "t3p-s3cret"}"#);
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        assert_eq!(warnings(), 2);
+        keeper.shutdown(Duration::from_secs(1)).await;
+    });
+    let text = lines.text();
+    let said = "`mail.token` of vault `myapp/mail` was handed out at revision 3, and is now at 4";
+    assert!(text.contains(said), "{text}");
     assert!(!text.contains("s3cret"));
 }

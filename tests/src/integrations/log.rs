@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
-use std::sync::Once;
+use std::sync::{Once, OnceLock};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -30,6 +30,10 @@ impl Ear {
                 panic!("another logger was there first: what a framework logs would go unheard");
             }
             log::set_max_level(log::LevelFilter::Trace);
+            // With a single subscriber, a line that another thread meets first, unheard, is never heard again: tracing
+            // asks that thread alone who listens. With two it asks both.
+            static ANOTHER: OnceLock<tracing::Dispatch> = OnceLock::new();
+            ANOTHER.get_or_init(|| tracing::Dispatch::new(tracing_subscriber::registry()));
         });
         let (traced, logged) = <(Rc<_>, Rc<_>)>::default();
         TRACED.set(Some(Rc::clone(&traced)));
