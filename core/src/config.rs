@@ -228,36 +228,52 @@ impl<T: Send + Sync + 'static> Config<T> {
     #[cfg(feature = "figment")]
     pub fn expose<K: AsRef<str>>(&self, keys: impl IntoIterator<Item = K>) -> figment::Figment {
         let patterns: Vec<KeyPath> = keys.into_iter().map(|key| KeyPath::parse(key.as_ref())).collect();
-        let publisher = self.0.lock();
-        let have: Vec<Have> = publisher.states.iter().map(|state| state.have.clone()).collect();
-        let plan = publisher.plan.clone();
-        drop(publisher);
+        let (plan, have) = self.at_hand();
         let (parsed, _) = crate::assemble::parse(&plan, &have);
-        let (dict, uses) = crate::assemble::merged(&plan, &parsed, false, |root| {
-            (crate::figment::out::dict(root, &patterns), crate::figment::out::uses(root, &patterns))
+        let dict =
+            crate::assemble::merged(&plan, &parsed, false, |root| crate::figment::out::dict(root, &patterns));
+        self.audit_exposed(&plan, &have, |path| {
+            patterns.iter().any(|pattern| pattern.starts_with(path) || path.matches(pattern))
         });
-        let leaving = uses.into_iter().filter_map(|(key, used)| {
-            let secret = plan.uses.get(used.0 as usize)?.secret;
-            match have.get(secret.0 as usize)? {
-                Have::Got(fetched) => Some((secret, fetched.revision.clone(), key)),
-                Have::Absent | Have::Failed => None,
-            }
-        });
-        self.0.lock().hand_out(leaving.collect());
-        for used in &plan.uses {
-            let leaves =
-                patterns.iter().any(|pattern| pattern.starts_with(&used.path) || used.path.matches(pattern));
-            if let (true, Some(secret)) = (leaves, plan.secrets.get(used.secret.0 as usize)) {
-                let source = plan.sources.get(secret.source).map_or("", |source| source.name.as_str());
-                let identity = self.0.asking.identities.get(secret.source).and_then(Option::as_ref);
-                let revision =
-                    crate::assemble::place_of_secret(&plan, used.secret, used.origin, &have).revision;
-                let revision = revision.as_ref().map(|revision| revision.as_str());
-                crate::audit::line(identity, source, secret.ask.name(), revision, "exposed", "memory");
-            }
-        }
         // a figment takes over the profile of one that is merged into it
         figment::Figment::from(figment::providers::Serialized::globals(dict)).select(plan.profile.as_str())
+    }
+
+    /// The wanted leaves, each with its value; `wanted` is told whether a leaf is a secret's. Each secret that
+    /// leaves is audited.
+    #[cfg(feature = "cli")]
+    pub(crate) fn opened(
+        &self,
+        wanted: impl Fn(&KeyPath, bool) -> bool,
+    ) -> Vec<(KeyPath, zeroize::Zeroizing<Vec<u8>>)> {
+        let (plan, have) = self.at_hand();
+        let (parsed, _) = crate::assemble::parse(&plan, &have);
+        let mut leaves = Vec::new();
+        crate::assemble::merged(&plan, &parsed, false, |root| {
+            root.open(&KeyPath::root(), &wanted, &mut leaves);
+        });
+        self.audit_exposed(&plan, &have, |path| leaves.iter().any(|(leaf, _)| leaf.starts_with(path)));
+        leaves
+    }
+
+    #[cfg(any(feature = "cli", feature = "figment"))]
+    fn at_hand(&self) -> (Arc<crate::plan::Plan>, Vec<Have>) {
+        let publisher = self.0.lock();
+        let have = publisher.states.iter().map(|state| state.have.clone()).collect();
+        (publisher.plan.clone(), have)
+    }
+
+    /// One line for each use of a secret whose path leaves.
+    #[cfg(any(feature = "cli", feature = "figment"))]
+    fn audit_exposed(&self, plan: &crate::plan::Plan, have: &[Have], leaves: impl Fn(&KeyPath) -> bool) {
+        for used in plan.uses.iter().filter(|used| leaves(&used.path)) {
+            let Some(secret) = plan.secrets.get(used.secret.0 as usize) else { continue };
+            let source = plan.sources.get(secret.source).map_or("", |source| source.name.as_str());
+            let identity = self.0.asking.identities.get(secret.source).and_then(Option::as_ref);
+            let revision = crate::assemble::place_of_secret(plan, used.secret, used.origin, have).revision;
+            let revision = revision.as_ref().map(|revision| revision.as_str());
+            crate::audit::line(identity, source, secret.ask.name(), revision, "exposed", "memory");
+        }
     }
 }
 

@@ -100,6 +100,32 @@ impl Explain {
         self
     }
 
+    /// Only this key and those under it; with `*`, those that match.
+    ///
+    /// ```
+    /// # use serde::Deserialize;
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// use secretfig::{Config, TextEnv};
+    /// #[derive(Deserialize)]
+    /// struct App { port: u16, host: String }
+    /// let config = Config::<App>::builder()
+    ///     .env([("APP_PORT", "80"), ("APP_HOST", "localhost")])
+    ///     .merge(TextEnv::prefixed("APP_"))
+    ///     .load()
+    ///     .await?;
+    /// let explain = config.explain().only(["port"]);
+    /// assert_eq!(explain.keys().len(), 1);
+    /// # Ok::<_, secretfig::LoadError>(()) }).unwrap();
+    /// ```
+    #[must_use]
+    pub fn only<K: AsRef<str>>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
+        let wanted: Vec<KeyPath> = keys.into_iter().map(|key| KeyPath::parse(key.as_ref())).collect();
+        self.lines.retain(|line| {
+            wanted.iter().any(|wanted| line.key.starts_with(wanted) || line.key.matches(wanted))
+        });
+        self
+    }
+
     /// The keys.
     pub fn keys(&self) -> &[Explained] {
         &self.lines
@@ -178,6 +204,12 @@ fn walk(
     }
 }
 
+/// Whether a key gives itself away as a secret's by its name.
+#[cfg(feature = "cli")]
+pub(crate) fn is_secret_by_name(path: &KeyPath) -> bool {
+    sounds_secret(path, "")
+}
+
 /// A second net, besides where a value came from and what its type says: serde does not tell that a target is a
 /// `SecretString`.
 fn sounds_secret(path: &KeyPath, value: &str) -> bool {
@@ -218,7 +250,8 @@ fn plain_of(slot: &Slot<'_>) -> Option<Zeroizing<String>> {
     (!slot.is_secret()).then(|| plain(&slot.node))
 }
 
-fn plain(node: &Merged<'_>) -> Zeroizing<String> {
+/// The value of a plain leaf, or of a list of them.
+pub(crate) fn plain(node: &Merged<'_>) -> Zeroizing<String> {
     Zeroizing::new(match (node, node.leaf_text()) {
         (_, Some(LeafText::Parsed(text) | LeafText::Strict(text))) => text.to_owned(),
         (Merged::Plain(Plain::Bool(yes)), _) => yes.to_string(),

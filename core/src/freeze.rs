@@ -19,35 +19,10 @@ use std::sync::Arc;
 
 /// Freezes everything that is not a secret's value.
 pub(crate) fn plan<T: DeserializeOwned>(builder: Builder<T>, draft: &mut Draft) -> Plan {
-    let Builder { mut steps, standard, variables, relaxed, sources, factories, .. } = builder;
+    let Builder { steps, standard, variables, relaxed, sources, factories, .. } = builder;
     let keys: OnceCell<BTreeSet<KeyPath>> = OnceCell::new();
     let is_key = |path: &KeyPath| keys.get_or_init(decode::key_paths::<T>).contains(path);
-    let mut place_of_entries = None;
-    if standard {
-        let own = standard_steps(&variables, &steps, draft);
-        place_of_entries = Some(own.len() - 1);
-        steps.splice(0..0, own);
-    }
-    let mut profile = Profile::DEFAULT;
-    let mut layers = Vec::new();
-    let mut entries_at = None;
-    for (n, step) in steps.into_iter().enumerate() {
-        // `[secrets]` stands below the environment, which is the last of the standard layers
-        if Some(n) == place_of_entries {
-            entries_at = Some(layers.len());
-        }
-        match step {
-            Step::Select(selected) => profile = selected,
-            Step::Layer(verb, layer) => {
-                if let Some(own) = layer.profile()
-                    && verb.new_wins()
-                {
-                    profile = own;
-                }
-                layers.push(freeze(layer, verb, draft, &variables, &is_key));
-            }
-        }
-    }
+    let Plain { mut layers, profile, entries_at } = plain(steps, standard, &variables, draft, &is_key);
     let strict = !relaxed.contains(&profile);
     let settings =
         if standard { reserved(&mut layers, &profile, draft, &variables) } else { Settings::default() };
@@ -68,6 +43,59 @@ pub(crate) fn plan<T: DeserializeOwned>(builder: Builder<T>, draft: &mut Draft) 
         layers.insert(entries_at.unwrap_or(layers.len()), layer);
     }
     resolve(draft, layers, profile, strict, broken, sourcing)
+}
+
+/// What the layers of a builder say of sources, for a command that changes what a source reads; the variables; and
+/// whether the profile is strict. Nothing is fetched.
+#[cfg(feature = "cli")]
+pub(crate) fn source_settings<T>(builder: Builder<T>, draft: &mut Draft) -> (Settings, Variables, bool) {
+    let Builder { steps, standard, variables, relaxed, .. } = builder;
+    let Plain { mut layers, profile, .. } = plain(steps, standard, &variables, draft, &|_| false);
+    let settings =
+        if standard { reserved(&mut layers, &profile, draft, &variables) } else { Settings::default() };
+    (settings, variables, !relaxed.contains(&profile))
+}
+
+/// The plain layers, frozen.
+struct Plain {
+    layers: Vec<Frozen>,
+    profile: Profile,
+    /// Where the layer of `[secrets]` belongs.
+    entries_at: Option<usize>,
+}
+
+fn plain(
+    mut steps: Vec<Step>,
+    standard: bool,
+    variables: &Variables,
+    draft: &mut Draft,
+    is_key: &dyn Fn(&KeyPath) -> bool,
+) -> Plain {
+    let mut place_of_entries = None;
+    if standard {
+        let own = standard_steps(variables, &steps, draft);
+        place_of_entries = Some(own.len() - 1);
+        steps.splice(0..0, own);
+    }
+    let mut frozen = Plain { layers: Vec::new(), profile: Profile::DEFAULT, entries_at: None };
+    for (n, step) in steps.into_iter().enumerate() {
+        // `[secrets]` stands below the environment, which is the last of the standard layers
+        if Some(n) == place_of_entries {
+            frozen.entries_at = Some(frozen.layers.len());
+        }
+        match step {
+            Step::Select(selected) => frozen.profile = selected,
+            Step::Layer(verb, layer) => {
+                if let Some(own) = layer.profile()
+                    && verb.new_wins()
+                {
+                    frozen.profile = own;
+                }
+                frozen.layers.push(freeze(layer, verb, draft, variables, is_key));
+            }
+        }
+    }
+    frozen
 }
 
 impl Layer {
@@ -194,8 +222,7 @@ impl Sourcing<'_> {
         if let Some(built) = self.built.get(name) {
             return built.clone();
         }
-        let built =
-            settings::build(name, &self.factories, self.settings, self.variables, files, self.strict);
+        let built = settings::build(name, &self.factories, self.settings, self.variables, files, self.strict);
         self.built.insert(name.to_owned(), built.clone());
         built
     }

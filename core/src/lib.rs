@@ -99,6 +99,8 @@ mod tree;
 mod values;
 mod waiting;
 
+#[cfg(all(feature = "cli", not(all(target_family = "wasm", target_os = "unknown"))))]
+pub mod cli;
 #[cfg(feature = "models")]
 pub mod models;
 #[cfg(feature = "testing")]

@@ -237,6 +237,36 @@ impl<'l> Slot<'l> {
             || self.node.holds_secret()
     }
 
+    /// Copies the wanted leaves out; `wanted` is told whether a leaf is a secret's. A `null` has no value.
+    #[cfg(feature = "cli")]
+    pub(crate) fn open(
+        &self,
+        path: &KeyPath,
+        wanted: &dyn Fn(&KeyPath, bool) -> bool,
+        into: &mut Vec<(KeyPath, Zeroizing<Vec<u8>>)>,
+    ) {
+        let value = match &self.node {
+            Merged::Table(table, _) => {
+                return table.iter().for_each(|(key, slot)| slot.open(&path.child(key), wanted, into));
+            }
+            Merged::List(items) => {
+                let items = items.iter().enumerate();
+                return items.for_each(|(n, slot)| slot.open(&path.child(&n.to_string()), wanted, into));
+            }
+            Merged::Null | Merged::Hole => return,
+            _ if !wanted(path, self.is_secret()) => return,
+            Merged::Plain(_) => {
+                Zeroizing::new(std::mem::take(&mut *crate::explain::plain(&self.node)).into_bytes())
+            }
+            Merged::Sealed(sealed) => Zeroizing::new(match sealed.expose_secret() {
+                Exposed::Text(text) | Exposed::Number(text) => text.as_bytes().to_vec(),
+                Exposed::Bytes(bytes) => bytes.to_vec(),
+                Exposed::Bool(yes) => yes.to_string().into_bytes(),
+            }),
+        };
+        into.push((path.clone(), value));
+    }
+
     /// The slot at a path of keys.
     pub(crate) fn at<'s>(&'s self, path: &KeyPath) -> Option<&'s Slot<'l>> {
         path.iter().try_fold(self, |slot, key| match &slot.node {

@@ -366,6 +366,29 @@ impl Gather<'_> {
 
 /// Lets a walk from nothing but stand-ins come to its end, for the schema: notes what `T` asks for.
 pub(super) fn asked_for<T: DeserializeOwned>() -> Notes {
+    let (gather, _) = from_nothing::<T>();
+    gather.walk.notes.into_inner()
+}
+
+/// As `asked_for`; and whether the stand-ins satisfy `T`, and which keys it can do without.
+#[cfg(feature = "cli")]
+pub(super) fn asked_in_full<T: DeserializeOwned>() -> (Notes, bool, BTreeSet<KeyPath>) {
+    let (mut gather, whole) = from_nothing::<T>();
+    let notes = gather.walk.notes.take();
+    let mut spare = BTreeSet::new();
+    for key in notes.kinds.keys().filter(|key| whole && !key.is_root()) {
+        let before = gather.walk.overlay.clone();
+        gather.walk.overlay.retain(|path, _| !path.starts_with(key));
+        gather.walk.overlay.insert(key.clone(), Entry::Dropped);
+        if gather.once::<T>().is_ok() {
+            spare.insert(key.clone());
+        }
+        gather.walk.overlay = before;
+    }
+    (notes, whole, spare)
+}
+
+fn from_nothing<T: DeserializeOwned>() -> (Gather<'static>, bool) {
     static NOTHING: Slot<'static> = Slot {
         node: Merged::Hole,
         origin: crate::tree::Origin { layer: crate::tree::OriginId(0), secret: None },
@@ -375,12 +398,12 @@ pub(super) fn asked_for<T: DeserializeOwned>() -> Notes {
     let mut gather = Gather { root: &NOTHING, walk, faults: Vec::new(), unchecked: Vec::new(), walks: 0 };
     gather.walk.overlay.insert(KeyPath::root(), Entry::StandIn(StandIn::default()));
     while gather.walks < WALKS {
-        let Err(parts) = gather.once::<T>() else { break };
+        let Err(parts) = gather.once::<T>() else { return (gather, true) };
         if !gather.settle::<T>(parts) {
             break;
         }
     }
-    gather.walk.notes.into_inner()
+    (gather, false)
 }
 
 /// The application's types are its own code: `None` where that panics.

@@ -27,6 +27,8 @@ pub(crate) use access::Path;
 pub(crate) use error::What;
 pub(crate) use gather::{Found, Unchecked, decode, decode_at};
 pub(crate) use schema::key_paths;
+#[cfg(feature = "cli")]
+pub(crate) use schema::{Example, Outline};
 pub use schema::{Key, KeyKind, Schema};
 
 use crate::plan::OriginInfo;
@@ -86,6 +88,8 @@ struct Notes {
     fields: BTreeMap<KeyPath, &'static [&'static str]>,
     /// How many candidates the last ask at a stand-in had.
     asked: BTreeMap<KeyPath, usize>,
+    /// Which candidate a stand-in was.
+    given: BTreeMap<KeyPath, (usize, Option<&'static str>)>,
     /// The places of stand-ins, in the order in which they were asked for: by their copy of the texts.
     handed: Vec<KeyPath>,
     /// Places read by `deserialize_any`.
@@ -203,12 +207,17 @@ impl<'de> De<'de, '_> {
         let path = self.path.to_key_path();
         let chosen = standin.at(&self.walk.overlay, &path);
         let mut notes = self.walk.notes.borrow_mut();
+        let candidate = chosen.number.min(count.saturating_sub(1));
         notes.asked.insert(path.clone(), count);
+        notes.given.insert(path.clone(), (candidate, chosen.name));
         notes.handed.push(path);
-        Given {
-            candidate: chosen.number.min(count.saturating_sub(1)),
-            copy: notes.handed.len() - 1,
-            name: chosen.name,
+        Given { candidate, copy: notes.handed.len() - 1, name: chosen.name }
+    }
+
+    /// A stand-in that is none of the usual texts.
+    fn note_given(&self, text: &'static str) {
+        if self.walk.thorough {
+            self.walk.notes.borrow_mut().given.insert(self.path.to_key_path(), (0, Some(text)));
         }
     }
 

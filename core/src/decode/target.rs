@@ -257,6 +257,7 @@ impl<'de> de::Deserializer<'de> for De<'de, '_> {
             self.note(KeyKind::Text);
             if let Some(standin) = self.standin() {
                 self.give(standin, 1);
+                self.note_given("1s");
                 return self.visit(visitor, |v| text::duration("1s", v));
             }
         } else if self.walk.thorough {
