@@ -8,17 +8,16 @@
 //!
 //! * `app.rs`: the configuration and the routes: what an application of your own would have.
 //! * [`example_tokens`]: tokens that outlive the rotation of the key that signed them.
-//! * `mount.rs`: the folder of secrets, as Kubernetes would mount it. `client.rs`: requests over a socket.
+//! * `store.rs`: the encrypted store, as a person keeps one. `client.rs`: requests over a socket.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "telling is what it is for")]
 
 mod app;
 mod client;
-mod mount;
+mod store;
 
 use app::{AppConfig, Level};
 use client::{Reply, send};
-use mount::Mount;
 use secretfig::{Builder, Config};
 use std::error::Error;
 use std::ffi::OsString;
@@ -27,8 +26,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
+use store::Place;
 use tokio::net::TcpListener;
 use tracing_subscriber::filter::LevelFilter;
+
+/// From a checkout of this project; the README goes on from here.
+const FIRST: &str = "  cargo install --locked --path core --features cli
+  secretfig local init
+  secretfig local set database/password";
 
 type Outcome = Result<ExitCode, Box<dyn Error>>;
 
@@ -57,20 +62,15 @@ fn keep() -> Option<PathBuf> {
 
 /// The standard layers, lowest first: `config.toml`, the secrets, the environment. A real service leaves `env` out and
 /// is given the same variables by its deployment.
-fn layers(mount: &Mount, app: [(&str, &str); 1]) -> Builder<AppConfig> {
-    let place = [
-        ("APP_CONFIG_DIR", mount.config_dir().as_os_str().to_owned()),
-        ("SECRET_PROVIDER", "files".into()),
-        ("SECRETFIG_FILES_DIR", mount.secrets().into_os_string()),
-    ];
+fn layers(place: &Place, app: [(&str, &str); 1]) -> Builder<AppConfig> {
     let app = app.map(|(name, value)| (name, OsString::from(value)));
-    Config::standard().env(place.into_iter().chain(app))
+    Config::standard().env(place.variables().into_iter().chain(app))
 }
 
 /// Every fault at once.
 async fn refused() -> Outcome {
-    let mount = Mount::new(keep(), include_str!("../broken.toml"), true)?;
-    match layers(&mount, [("APP_SERVER__PORT", "eighty")]).load().await {
+    let place = Place::new(keep(), include_str!("../broken.toml"), true)?;
+    match layers(&place, [("APP_SERVER__PORT", "eighty")]).load().await {
         Ok(_) => Ok(ExitCode::SUCCESS),
         Err(report) => {
             eprintln!("{report}");
@@ -80,10 +80,10 @@ async fn refused() -> Outcome {
 }
 
 async fn run(serve: bool) -> Outcome {
-    let mut mount = Mount::new(keep(), include_str!("../config.toml"), false)?;
-    println!("mounted: {}, as Kubernetes mounts a Secret", mount.secrets().display());
+    let place = Place::new(keep(), include_str!("../config.toml"), false)?;
+    println!("made: {}, encrypted to a key that was made beside it", place.store().display());
 
-    let config = layers(&mount, [("APP_LOG__LEVEL", "info")]).load().await?;
+    let config = layers(&place, [("APP_LOG__LEVEL", "info")]).load().await?;
     let now = config.snapshot();
     log(now.log.level);
     println!("\nloaded, from these layers:\n{}", config.explain().show("server.*").show("log.*"));
@@ -106,7 +106,7 @@ async fn run(serve: bool) -> Outcome {
         println!("until Ctrl-C");
         tokio::signal::ctrl_c().await?;
     } else {
-        story(at, &config, &mut mount).await?;
+        story(at, &config, &place).await?;
     }
     let _ = stop.send(());
     match tokio::time::timeout(now.server.shutdown_grace, server).await {
@@ -116,6 +116,7 @@ async fn run(serve: bool) -> Outcome {
     keeper.shutdown(now.server.shutdown_grace).await;
     if !serve {
         println!("rotated: served without restart");
+        println!("\na first secret of your own, in a store of your own:\n{FIRST}");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -132,7 +133,7 @@ fn log(level: Level) {
 }
 
 /// Uses the service, rotates the key that signs its tokens, and uses it again.
-async fn story(at: SocketAddr, config: &Config<AppConfig>, mount: &mut Mount) -> Result<(), Box<dyn Error>> {
+async fn story(at: SocketAddr, config: &Config<AppConfig>, place: &Place) -> Result<(), Box<dyn Error>> {
     for path in ["/health", "/ready", "/connections"] {
         let reply = ok(send(at, "GET", path, None).await?, path)?;
         println!("  GET {path} -> {} {}", reply.status, reply.body);
@@ -143,9 +144,11 @@ async fn story(at: SocketAddr, config: &Config<AppConfig>, mount: &mut Mount) ->
     println!("  POST /token -> a token; GET /me with it -> {}", me(at, &old).await?);
     println!("  GET /config -> the key is {}", revision_of_key(at).await?);
 
-    println!("\nrotating the key, as Kubernetes does: a new folder, and one rename of `..data`");
+    println!(
+        "\nrotating the key, as `secretfig local set jwt` does: a new file, and one rename over the old one"
+    );
     let mut changes = config.section(|app| &app.jwt).changes();
-    mount.rotate_jwt()?;
+    place.rotate_jwt()?;
     let limit = Duration::from_secs(10);
     tokio::time::timeout(limit, changes.next())
         .await

@@ -3,6 +3,8 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a stage that cannot be set fails its test")]
 
+use secretfig_local::{Local, Settings};
+use secretfig_source::{Ask, Exposed, Format, Node, Reading, Source};
 use secretfig_tests::{Hunt, Marker};
 use serde_json::Value;
 use std::fs;
@@ -32,35 +34,50 @@ fn run(args: &[&str], keep: Option<&Path>) -> Said {
     Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
 }
 
-/// Every value that was made, of all versions that were mounted.
+/// Every value that was made: of the store, and of the store as it was before the rotation.
 fn plant_all(hunt: &Hunt, folder: &Path) -> usize {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let mut planted = 0;
-    for version in fs::read_dir(folder.join("secrets")).unwrap().map(Result::unwrap) {
-        // the links lead to what is read anyway
-        if !version.file_type().unwrap().is_dir() {
+    for store in ["secrets.age", "before.age"].map(|name| folder.join(name)) {
+        if !store.exists() {
             continue;
         }
-        for file in fs::read_dir(version.path()).unwrap().map(Result::unwrap) {
-            let text = fs::read_to_string(file.path()).unwrap();
-            let made = match serde_json::from_str::<Value>(&text) {
-                Ok(Value::Object(fields)) => {
-                    let keys = ["username", "password", "signing_key"];
-                    keys.iter().filter_map(|key| Some(fields.get(*key)?.as_str()?.to_owned())).collect()
-                }
-                // cut off, or one text
-                _ => text
-                    .split('"')
-                    .map(|part| part.trim().to_owned())
-                    .filter(|part| part.len() > 15)
-                    .collect::<Vec<_>>(),
+        let settings = Settings::new().file(&store).identity_file(folder.join("identity.txt"));
+        let asks = ["database", "reports", "jwt", "mail/api_key"].map(Ask::new);
+        let answers = runtime.block_on(Local::new(settings).unwrap().fetch(&asks));
+        for (ask, answer) in asks.iter().zip(answers) {
+            // the broken store has no mail key
+            let Ok(fetched) = answer else { continue };
+            let Node::Leaf(leaf) = fetched.document.read(&text()).unwrap() else {
+                panic!("{ask} is no text")
             };
-            for value in made {
+            let Exposed::Text(text) = leaf.expose_secret() else { panic!("{ask} is no text") };
+            for value in values(text) {
                 planted += 1;
-                hunt.plant(format!("a value of {}", file.file_name().display()), Marker::new(value));
+                hunt.plant(format!("a value of {ask}"), Marker::new(value));
             }
         }
     }
+    // the secret key itself
+    let identity = fs::read_to_string(folder.join("identity.txt")).unwrap();
+    let key = identity.lines().find(|line| line.starts_with("AGE-SECRET-KEY-1")).unwrap();
+    hunt.plant("the identity", Marker::new(key));
     planted
+}
+
+fn text() -> Reading {
+    Reading { format: Format::Text, ..Reading::default() }
+}
+
+fn values(text: &str) -> Vec<String> {
+    match serde_json::from_str::<Value>(text) {
+        Ok(Value::Object(fields)) => {
+            let keys = ["username", "password", "signing_key"];
+            keys.iter().filter_map(|key| Some(fields.get(*key)?.as_str()?.to_owned())).collect()
+        }
+        // cut off, or one text
+        _ => text.split('"').filter(|part| part.len() > 15).map(str::to_owned).collect(),
+    }
 }
 
 #[test]
@@ -73,23 +90,32 @@ fn a_rotation_is_served_without_a_restart() {
         "server.host = 127.0.0.1",
         "log.level = info",
         "variable `APP_LOG__LEVEL`; beats",
-        "file-secret `jwt` #1",
+        "age `jwt` ",
         r#"GET /health -> 200 {"alive":true}"#,
         r#"GET /ready -> 200 {"degraded":false,"ready":true}"#,
         "GET /me, without a token -> 401",
         r#"GET /me with it -> 200 {"signed_with":"current","subject":"demo"}"#,
-        "GET /config -> the key is file-secret `jwt` #1",
-        "GET /config -> the key is file-secret `jwt` #2",
         r#"GET /me, with the old token -> 200 {"signed_with":"previous","subject":"demo"}"#,
         r#"GET /me, with a new token -> 200 {"signed_with":"current","subject":"demo"}"#,
     ] {
         assert!(lines.iter().any(|said| said.contains(line)), "no line has `{line}`:\n{}", said.out);
     }
-    assert_eq!(lines.last(), Some(&"rotated: served without restart"));
+    let key = |line: &&str| line.starts_with("GET /config -> the key is age `jwt` ");
+    let revisions: Vec<_> = lines.iter().copied().filter(key).collect();
+    assert!(revisions.len() == 2 && revisions[0] != revisions[1], "{revisions:?}");
+    let end = [
+        "rotated: served without restart",
+        "",
+        "a first secret of your own, in a store of your own:",
+        "cargo install --locked --path core --features cli",
+        "secretfig local init",
+        "secretfig local set database/password",
+    ];
+    assert!(lines.ends_with(&end), "{}", said.out);
     assert!(!said.out.contains("eyJ") && !said.err.contains("eyJ"), "a token is printed");
 
     let hunt = Hunt::new();
-    // two databases of two values, the mail key and the signing key; each of two versions
+    // two databases of two values, the mail key and the signing key; before the rotation and after it
     assert_eq!(plant_all(&hunt, folder.path()), 12);
     hunt.check("standard output", &said.out);
     hunt.check("standard error", &said.err);
@@ -107,10 +133,10 @@ fn eight_faults_are_one_report() {
         "server.port \u{2190} variable `APP_SERVER__PORT`: wrong type",
         "server.shutdown_grace \u{2190} ",
         "log.level \u{2190} ",
-        "mail.api_key \u{2190} file-secret `mail-api-key`",
-        "reports.dbname \u{2190} file-secret `reports`",
-        "database \u{2190} file-secret `database` #1",
-        "jwt.signing_key \u{2190} file-secret `jwt` #1",
+        "mail.api_key \u{2190} age `mail/api_key`",
+        "reports.dbname \u{2190} age `reports`",
+        "database \u{2190} age `database` ",
+        "jwt.signing_key \u{2190} age `jwt` ",
     ] {
         let found = said.err.lines().filter(|said| said.trim_start().starts_with(line));
         assert_eq!(found.count(), 1, "`{line}`:\n{}", said.err);
