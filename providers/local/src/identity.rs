@@ -167,3 +167,41 @@ fn mode(meta: &fs::Metadata) -> u32 {
 fn others_may_enter(folder: &Path) -> bool {
     fs::metadata(folder).is_ok_and(|meta| mode(&meta) & 0o001 != 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use secretfig_source::SourceError;
+
+    #[test]
+    fn lines_that_are_no_key_are_told_by_number_and_by_how_they_begin() {
+        for (text, said) in [
+            ("", "it holds no key"),
+            ("# only a comment\n\n", "it holds no key"),
+            ("hunter2", "line 1: no key"),
+            ("# c\n\nAGE-SECRET-KEY-1HUNTER2", "line 3: a key with a typing error"),
+            ("AGE-SECRET-KEY-PQ-1HUNTER2", "line 1: a post-quantum key"),
+            ("AGE-PLUGIN-YUBIKEY-1HUNTER2", "line 1: the identity of a plugin; plugins are not supported"),
+            ("-----BEGIN OPENSSH PRIVATE KEY-----\nhunter2", "line 1: an SSH or PEM key; SSH keys are not"),
+            ("ssh-ed25519 hunter2", "line 1: an SSH or PEM key"),
+            ("age1hunter2", "line 1: a public key"),
+        ] {
+            let refusal = parse(text.as_bytes()).err().unwrap();
+            let error = SourceError::from(refusal);
+            assert_eq!(error.kind(), ErrorKind::Misconfigured);
+            assert!(error.what_to_do().starts_with(said), "{error}");
+            assert!(!error.to_string().to_lowercase().contains("hunter"), "{error}");
+        }
+        assert!(parse(&[0xff, 0xfe]).is_err());
+    }
+
+    #[test]
+    fn several_keys_and_comments() {
+        let keys = [x25519::Identity::generate(), x25519::Identity::generate()];
+        let texts = keys.each_ref().map(|key| key.to_string().expose_secret().to_owned());
+        let text = format!("# a\r\n{}\r\n\r\n  {}  \n", texts[0], texts[1]);
+        let found: Vec<String> =
+            parse(text.as_bytes()).unwrap().recipients().map(|k| k.to_string()).collect();
+        assert_eq!(found, keys.each_ref().map(|key| key.to_public().to_string()));
+    }
+}

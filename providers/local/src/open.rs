@@ -112,8 +112,10 @@ pub(crate) fn decrypt(
             "it is no age file; `secretfig local init` makes one, and so does `age -r`",
         ));
     }
-    let decryptor = Decryptor::new_buffered(ArmoredReader::new(ciphertext)).map_err(|e| broken(&e))?;
     let armored = !ciphertext.starts_with(MAGIC);
+    // armor may come out of an editor or a mail, with blank lines before it
+    let ciphertext = if armored { ciphertext.trim_ascii_start() } else { ciphertext };
+    let decryptor = Decryptor::new_buffered(ArmoredReader::new(ciphertext)).map_err(|e| broken(&e))?;
     if decryptor.is_scrypt() {
         let passphrase = passphrase()?.ok_or_else(|| {
             Refusal::new(

@@ -111,7 +111,8 @@ impl Settings {
         // SSH keys and plugins too: that they are not supported is told later
         const BEGINS: [&str; 3] = ["AGE-SECRET-KEY-", "AGE-PLUGIN-", "-----BEGIN "];
         text.lines().map(str::trim).any(|line| {
-            let begins = |with: &&str| line.get(..with.len()).is_some_and(|head| head.eq_ignore_ascii_case(with));
+            let begins =
+                |with: &&str| line.get(..with.len()).is_some_and(|head| head.eq_ignore_ascii_case(with));
             BEGINS.iter().any(begins)
         })
     }
@@ -359,4 +360,120 @@ fn config_folder(system: &str, known: &Variables) -> Option<PathBuf> {
 
 fn usual_identity(folder: &Path) -> PathBuf {
     folder.join("secretfig").join("identity.txt")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use secrecy::ExposeSecret;
+
+    const KEY: &str = "AGE-SECRET-KEY-1GQ9778VQXMMJVE8SK7J6VT8UJ4HDQAJUVSFCWCM02D8GEWQ72PVQ2Y5J33";
+
+    fn from(vars: &[(&str, &str)]) -> Settings {
+        Settings::from_env(vars.iter().copied()).unwrap()
+    }
+
+    fn file(given: &Option<Given>) -> Option<&Path> {
+        match given {
+            Some(Given::File(path, _)) => Some(path),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn nothing_set_is_the_usual_store_and_the_usual_identity() {
+        let settings = from(&[("PATH", "/bin"), ("SECRETFIG_AGE_FILE", "")]);
+        assert_eq!(settings.store(), Path::new("secrets.age"));
+        assert_eq!((settings.max_bytes, settings.identity_path()), (1_048_576, None));
+        let settings = from(&[("XDG_CONFIG_HOME", "/x")]);
+        assert_eq!(settings.identity_path(), Some(Path::new("/x/secretfig/identity.txt")));
+        assert!(!settings.names_identity() && !settings.names_passphrase());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_config_folder_of_each_system() {
+        for (system, vars, want) in [
+            ("linux", &[("HOME", "/h")][..], Some("/h/.config")),
+            ("freebsd", &[("HOME", "/h"), ("XDG_CONFIG_HOME", "")], Some("/h/.config")),
+            ("linux", &[("HOME", "/h"), ("XDG_CONFIG_HOME", "/x")], Some("/x")),
+            ("linux", &[("HOME", "/h"), ("XDG_CONFIG_HOME", "relative")], Some("/h/.config")),
+            ("macos", &[("HOME", "/h")], Some("/h/Library/Application Support")),
+            ("macos", &[("HOME", "/h"), ("XDG_CONFIG_HOME", "/x")], Some("/x")),
+            ("windows", &[("HOME", "/h"), ("APPDATA", "/a")], Some("/a")),
+            ("windows", &[("HOME", "/h")], None),
+            ("linux", &[("APPDATA", "/a")], None),
+        ] {
+            let known = Variables(vars.iter().map(|(n, v)| ((*n).to_owned(), (*v).into())).collect());
+            assert_eq!(config_folder(system, &known), want.map(PathBuf::from), "{system} {vars:?}");
+        }
+    }
+
+    #[test]
+    fn every_variable() {
+        let settings = from(&[
+            ("SECRETFIG_AGE_FILE", "deploy/s.age"),
+            ("SECRETFIG_AGE_IDENTITY_FILE", "k"),
+            ("SECRETFIG_AGE_PASSPHRASE_FILE", "/run/p"),
+            ("SECRETFIG_AGE_MAX_BYTES", " 64 "),
+        ]);
+        assert_eq!(settings.max_bytes, 64);
+        let settings = settings.below(Path::new("/etc/app"));
+        assert_eq!(settings.store(), Path::new("/etc/app/deploy/s.age"));
+        assert_eq!(file(&settings.identity), Some(Path::new("/etc/app/k")));
+        assert_eq!(file(&settings.passphrase), Some(Path::new("/run/p")));
+
+        // the text before the file, and a path where there is no key
+        let settings = from(&[
+            ("SECRETFIG_AGE_IDENTITY", &format!("# mine\n{KEY}\n")),
+            ("SECRETFIG_AGE_IDENTITY_FILE", "/k"),
+            ("SECRETFIG_AGE_PASSPHRASE", "hunter2"),
+            ("SECRETFIG_AGE_PASSPHRASE_FILE", "/p"),
+        ]);
+        assert!(
+            matches!(&settings.identity, Some(Given::Text(text, _)) if text.expose_secret().contains(KEY))
+        );
+        assert!(
+            matches!(&settings.passphrase, Some(Given::Text(text, _)) if text.expose_secret() == "hunter2")
+        );
+        assert_eq!(settings.identity_path(), None);
+        let settings = from(&[("SECRETFIG_AGE_IDENTITY", "/k")]);
+        assert_eq!(file(&settings.identity), Some(Path::new("/k")));
+    }
+
+    #[test]
+    fn nothing_secret_is_shown() {
+        let settings = from(&[
+            ("SECRETFIG_AGE_IDENTITY", KEY),
+            ("SECRETFIG_AGE_PASSPHRASE", "hunter2"),
+            ("SECRETFIG_AGE_FILE", "s.age"),
+        ]);
+        let shown = format!("{settings:?} {settings:#?}");
+        assert!(shown.contains("s.age") && shown.contains("SECRETFIG_AGE_IDENTITY"), "{shown}");
+        assert!(!shown.contains("AGE-SECRET") && !shown.contains("hunter"), "{shown}");
+        // what was meant as a secret and taken for a path
+        let settings =
+            from(&[("SECRETFIG_AGE_IDENTITY", "hunter2"), ("SECRETFIG_AGE_PASSPHRASE_FILE", "hunter2")]);
+        assert!(!format!("{settings:?}").contains("hunter"));
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_said_at_once_and_no_value() {
+        let error = Settings::from_env([
+            ("SECRETFIG_AGE_IDENTITY_FILE", KEY),
+            ("SECRETFIG_AGE_MAX_BYTES", "hunter2"),
+        ])
+        .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "age: misconfigured: `SECRETFIG_AGE_IDENTITY_FILE` holds a key and no path; that is \
+             `SECRETFIG_AGE_IDENTITY`; `SECRETFIG_AGE_MAX_BYTES` is no number of bytes"
+        );
+        let error =
+            Settings::new().file("").identity_file("").max_bytes((64 << 20) + 1).checked().unwrap_err();
+        assert_eq!(
+            SourceError::from(error).what_to_do(),
+            "the store has no path; the identity file has no path; `max_bytes` can be at most 67108864 (64 MiB)"
+        );
+    }
 }

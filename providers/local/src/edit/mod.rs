@@ -22,6 +22,7 @@
 
 mod disk;
 mod readers;
+mod seal;
 mod text;
 
 pub use readers::{NoRecipient, Readers, Recipient};
@@ -32,22 +33,14 @@ use crate::error::{Refusal, misconfigured};
 use crate::open::{self, Access};
 use crate::tree::Tree;
 use crate::{identity, naming};
-use disk::{Disk, Held, Over, PRIVATE, Real, USUAL};
+use disk::{Disk, Held, Over, PRIVATE, Real};
 use secrecy::{ExposeSecret, SecretString};
 use secretfig_source::{ErrorKind, Exposed, Node, SourceError};
 use std::fmt;
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use text::Text;
 use zeroize::Zeroizing;
-
-/// The work of scrypt for a passphrase, as the `age` command takes it: N = 2^18, 256 MiB and about a
-/// second.
-const WORK: u8 = 18;
-
-/// How large a list of readers may be.
-const MOST_LIST: usize = 1 << 20;
 
 /// What [`Store::set`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -170,7 +163,7 @@ impl Store {
             }
             Access::Keys { known, by, .. } => {
                 let ours = ours(&settings)?;
-                match listed(&path) {
+                match readers::listed(&path) {
                     Ok(Some(list)) => {
                         let at = readers::list_of(&path);
                         let fits = readers::fits(&opened.access, Some(&list), &at, &ours).map_err(about);
@@ -302,12 +295,12 @@ impl Store {
             // The list first: were the power cut between the two, the next `save` would encrypt to
             // whom the list says now, never again to one who was taken out.
             Readers::Recipients(recipients) => {
-                write_list(disk, &list, recipients)?;
+                readers::write_list(disk, &list, recipients)?;
                 self.write(disk, readers)
             }
             Readers::Passphrase(_) => {
                 self.write(disk, readers)?;
-                disk::remove(disk, &list).map_err(|refusal| about_list(refusal, &list))
+                disk::remove(disk, &list).map_err(|refusal| readers::about(refusal, &list))
             }
         }
     }
@@ -322,7 +315,8 @@ impl Store {
 
     fn write(&self, disk: &impl Disk, readers: &Readers) -> Result<(), Refusal> {
         let about = |refusal: Refusal| about_store(refusal, &self.settings.file);
-        let ciphertext = encrypted(self.text.render().as_bytes(), readers, self.armored).map_err(about)?;
+        let ciphertext =
+            seal::encrypted(self.text.render().as_bytes(), readers, self.armored).map_err(about)?;
         disk::write(disk, &self.path, &ciphertext, Over::Old(self.mode)).map_err(about)
     }
 
@@ -380,81 +374,17 @@ fn create(disk: &impl Disk, settings: &Settings, readers: &Readers, layout: Layo
     if fs::symlink_metadata(&path).is_ok() {
         return Err(about(std::io::Error::from(std::io::ErrorKind::AlreadyExists).into()));
     }
-    let ciphertext = encrypted(Text::empty(layout).as_bytes(), readers, false).map_err(about)?;
+    let ciphertext = seal::encrypted(Text::empty(layout).as_bytes(), readers, false).map_err(about)?;
     // The list first: a store without its list could not be changed, a list without its store is
     // overwritten by the next try.
     if let Readers::Recipients(recipients) = readers {
-        write_list(disk, &readers::list_of(&path), recipients)?;
+        readers::write_list(disk, &readers::list_of(&path), recipients)?;
     }
     disk::write(disk, &path, &ciphertext, Over::Nothing(PRIVATE)).map_err(about)
 }
 
-/// The keys of the list beside a store, if there is one.
-fn listed(store: &Path) -> Result<Option<Vec<Recipient>>, Refusal> {
-    let list = readers::list_of(store);
-    match list_text(&list)? {
-        Some(text) => readers::parse(&text).map(Some).map_err(|refusal| about_list(refusal, &list)),
-        None => Ok(None),
-    }
-}
-
-fn list_text(list: &Path) -> Result<Option<String>, Refusal> {
-    let about = |refusal: Refusal| about_list(refusal, list);
-    if matches!(list.try_exists(), Ok(false)) {
-        return Ok(None);
-    }
-    let bytes = open::read(list, MOST_LIST).map_err(about)?;
-    let text = std::str::from_utf8(&bytes);
-    text.map(|text| Some(text.to_owned()))
-        .map_err(|_| about(Refusal::new(ErrorKind::Malformed, "it is no text; it holds one `age1…` a line")))
-}
-
-/// Writes the list of readers, where it says anything else.
-fn write_list(disk: &impl Disk, list: &Path, recipients: &[Recipient]) -> Result<(), Refusal> {
-    let about = |refusal: Refusal| about_list(refusal, list);
-    let old = list_text(list)?;
-    let text = readers::rewritten(old.as_deref().unwrap_or(readers::HEAD), recipients);
-    let over = match &old {
-        Some(old) if *old == text => return Ok(()),
-        Some(_) => Over::Old(disk::permissions(list).map_err(about)?),
-        None => Over::Nothing(USUAL),
-    };
-    disk::write(disk, list, text.as_bytes(), over).map_err(about)
-}
-
-/// The ciphertext for these readers.
-fn encrypted(plaintext: &[u8], readers: &Readers, armored: bool) -> Result<Vec<u8>, Refusal> {
-    use age::armor::{ArmoredWriter, Format};
-    let failed = || misconfigured("age refuses these readers");
-    let encryptor = match readers {
-        Readers::Recipients(recipients) => {
-            let keys = recipients.iter().map(|recipient| &recipient.0 as &dyn age::Recipient);
-            age::Encryptor::with_recipients(keys)
-        }
-        Readers::Passphrase(passphrase) => {
-            let mut recipient = age::scrypt::Recipient::new(passphrase.clone());
-            recipient.set_work_factor(WORK);
-            age::Encryptor::with_recipients(std::iter::once(&recipient as &dyn age::Recipient))
-        }
-    };
-    let encryptor = encryptor.map_err(|_| failed())?;
-    let format = if armored { Format::AsciiArmor } else { Format::Binary };
-    let write = || -> std::io::Result<Vec<u8>> {
-        let out = ArmoredWriter::wrap_output(Vec::new(), format)?;
-        let mut writer = encryptor.wrap_output(out)?;
-        writer.write_all(plaintext)?;
-        writer.finish()?.finish()
-    };
-    // INVARIANT: a `Vec` takes all that is written.
-    write().map_err(|_| failed())
-}
-
 fn about_store(refusal: Refusal, store: &Path) -> Refusal {
     refusal.about(&format!("store `{}`", store.display()))
-}
-
-fn about_list(refusal: Refusal, list: &Path) -> Refusal {
-    refusal.about(&format!("list of readers `{}`", list.display()))
 }
 
 #[cfg(test)]

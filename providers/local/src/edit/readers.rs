@@ -3,8 +3,9 @@
 //! An age file does not name its readers: it has one stanza per key, and only the holder of a key
 //! recognises his own. So the list is kept beside the store, one `age1…` a line.
 
+use super::disk::{self, Disk, Over, USUAL};
 use crate::error::{Refusal, misconfigured};
-use crate::open::Access;
+use crate::open::{self, Access};
 use secrecy::{ExposeSecret, SecretString};
 use secretfig_source::ErrorKind;
 use std::fmt;
@@ -55,6 +56,9 @@ impl fmt::Display for NoRecipient {
 }
 
 impl std::error::Error for NoRecipient {}
+
+/// How large a list may be.
+const MOST: usize = 1 << 20;
 
 /// Who may read a store.
 #[derive(Clone)]
@@ -149,7 +153,7 @@ pub(crate) fn list_of(store: &Path) -> PathBuf {
 }
 
 /// The keys of a list. A line is never shown: somebody may have put a secret key there.
-pub(crate) fn parse(text: &str) -> Result<Vec<Recipient>, Refusal> {
+fn parse(text: &str) -> Result<Vec<Recipient>, Refusal> {
     let mut recipients = Vec::new();
     for (n, line) in text.lines().enumerate() {
         if !is_key(line) {
@@ -172,7 +176,7 @@ fn is_key(line: &str) -> bool {
 
 /// The list of these readers, with what a person wrote into the old one: comments stay, but those
 /// that stand right above a key belong to it and go with it.
-pub(crate) fn rewritten(old: &str, readers: &[Recipient]) -> String {
+fn rewritten(old: &str, readers: &[Recipient]) -> String {
     let mut text = String::new();
     let mut above = String::new();
     let mut left: Vec<&Recipient> = readers.iter().collect();
@@ -203,8 +207,45 @@ pub(crate) fn rewritten(old: &str, readers: &[Recipient]) -> String {
     text
 }
 
+/// The keys of the list beside a store, if there is one.
+pub(crate) fn listed(store: &Path) -> Result<Option<Vec<Recipient>>, Refusal> {
+    let list = list_of(store);
+    match list_text(&list)? {
+        Some(text) => parse(&text).map(Some).map_err(|refusal| about(refusal, &list)),
+        None => Ok(None),
+    }
+}
+
+fn list_text(list: &Path) -> Result<Option<String>, Refusal> {
+    let about = |refusal: Refusal| about(refusal, list);
+    if matches!(list.try_exists(), Ok(false)) {
+        return Ok(None);
+    }
+    let bytes = open::read(list, MOST).map_err(about)?;
+    let text = std::str::from_utf8(&bytes);
+    text.map(|text| Some(text.to_owned()))
+        .map_err(|_| about(Refusal::new(ErrorKind::Malformed, "it is no text; it holds one `age1…` a line")))
+}
+
+/// Writes the list of readers, where it says anything else.
+pub(crate) fn write_list(disk: &impl Disk, list: &Path, recipients: &[Recipient]) -> Result<(), Refusal> {
+    let about = |refusal: Refusal| about(refusal, list);
+    let old = list_text(list)?;
+    let text = rewritten(old.as_deref().unwrap_or(HEAD), recipients);
+    let over = match &old {
+        Some(old) if *old == text => return Ok(()),
+        Some(_) => Over::Old(disk::permissions(list).map_err(about)?),
+        None => Over::Nothing(USUAL),
+    };
+    disk::write(disk, list, text.as_bytes(), over).map_err(about)
+}
+
+pub(crate) fn about(refusal: Refusal, list: &Path) -> Refusal {
+    refusal.about(&format!("list of readers `{}`", list.display()))
+}
+
 /// What stands at the top of a new list.
-pub(crate) const HEAD: &str = "\
+const HEAD: &str = "\
 # Who may read the store beside this file: one public key a line, as `age -R` takes them.
 # To add or to remove one: secretfig local rekey
 

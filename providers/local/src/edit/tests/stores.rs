@@ -1,6 +1,7 @@
 //! What the commands do to a store.
 
 use super::*;
+use std::io::Write;
 use std::thread;
 
 fn said<T: fmt::Debug>(result: Result<T, SourceError>) -> String {
