@@ -13,8 +13,7 @@ use std::fmt;
 /// | never registered, or added by `add_opt` and not there | 500 | `internal server error` | `Cache-Control: no-store` |
 ///
 /// Whoever sends the request learns neither which section it was nor why. The operator does: when the response for a
-/// withheld one is made, one line at `DEBUG`, target `secretfig`, names both; one that was never registered is an
-/// `ERROR` line. [`Rejection::reason`] has the same for a handler that takes `Result<Secrets<S>, Rejection>` and
+/// withheld one is made, one line at `DEBUG`, target `secretfig`, names both; one that is not there is an `ERROR` line. [`Rejection::reason`] has the same for a handler that takes `Result<Secrets<S>, Rejection>` and
 /// answers in its own way.
 ///
 /// ```
@@ -94,15 +93,25 @@ impl ResponseError for Rejection {
 
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
-        if let Why::Withheld(withheld) = &self.why {
+        match &self.why {
             // DEBUG, for it is once per request: that the section went is one ERROR line of the core
-            tracing::debug!(
+            Why::Withheld(withheld) => {
+                tracing::debug!(
+                    target: "secretfig",
+                    section = self.section,
+                    reason = %withheld,
+                    "a request was refused: its section is withheld"
+                );
+                response.insert_header((header::RETRY_AFTER, RETRY_AFTER));
+            }
+            // here and not where it is taken, for `Option` does without it
+            Why::NotThere => tracing::error!(
                 target: "secretfig",
                 section = self.section,
-                reason = %withheld,
-                "a request was refused: its section is withheld"
-            );
-            response.insert_header((header::RETRY_AFTER, RETRY_AFTER));
+                "a handler cannot do without a section that the configuration does not have: take \
+                 `Option<Secrets<..>>`, or name it in `sections.require::<(..)>()`, which finds this at start-up"
+            ),
+            Why::NotRegistered => {} // told where it was taken
         }
         response
             .insert_header((header::CACHE_CONTROL, "no-store"))

@@ -105,7 +105,7 @@ async fn rejected(db: Result<Secrets<Database>, WithheldRejection>) -> Result<St
 }
 
 async fn debug(db: Secrets<Database>) -> String {
-    format!("{:?}", db.clone())
+    format!("{db:?}")
 }
 
 async fn in_flight(Secrets(db): Secrets<Database>, State(backstage): State<Backstage>) -> String {

@@ -128,7 +128,7 @@ fn rejected(db: Result<Secrets<Database>, Rejection>) -> Result<String, Rejectio
 
 #[get("/debug")]
 fn debug(db: Secrets<Database>) -> String {
-    format!("{:?}", db.clone())
+    format!("{db:?}")
 }
 
 #[get("/in-flight")]

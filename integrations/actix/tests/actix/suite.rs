@@ -1,5 +1,4 @@
-//! Actix on the stage that all integrations share, and what is Actix's own.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+//! Actix on the stage that all integrations share.
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{Service, ServiceResponse};
@@ -125,7 +124,7 @@ async fn rejected(db: Result<Secrets<Database>, Rejection>) -> Result<String, Re
 }
 
 async fn debug(db: Secrets<Database>) -> String {
-    format!("{:?}", db.clone())
+    format!("{db:?}")
 }
 
 async fn in_flight(Secrets(db): Secrets<Database>, backstage: Data<Backstage>) -> String {
