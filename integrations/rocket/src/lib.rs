@@ -28,3 +28,10 @@ pub use rejection::Rejection;
 pub use secrets::Secrets;
 pub use sections::{Sections, sections};
 pub use settings::{FigmentError, figment};
+
+/// The code in the guide for those who come from Rocket's own configuration compiles and runs.
+#[cfg(doctest)]
+mod guide {
+    #[doc = include_str!("../../../core/docs/guides/from-rocket.md")]
+    struct FromRocket;
+}
