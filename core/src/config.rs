@@ -230,8 +230,17 @@ impl<T: Send + Sync + 'static> Config<T> {
         let patterns: Vec<KeyPath> = keys.into_iter().map(|key| KeyPath::parse(key.as_ref())).collect();
         let (plan, have) = self.at_hand();
         let (parsed, _) = crate::assemble::parse(&plan, &have);
-        let dict =
-            crate::assemble::merged(&plan, &parsed, false, |root| crate::figment::out::dict(root, &patterns));
+        let (dict, uses) = crate::assemble::merged(&plan, &parsed, false, |root| {
+            (crate::figment::out::dict(root, &patterns), crate::figment::out::uses(root, &patterns))
+        });
+        let leaving = uses.into_iter().filter_map(|(key, used)| {
+            let secret = plan.uses.get(used.0 as usize)?.secret;
+            match have.get(secret.0 as usize)? {
+                Have::Got(fetched) => Some((secret, fetched.revision.clone(), key)),
+                Have::Absent | Have::Failed => None,
+            }
+        });
+        self.0.lock().hand_out(leaving.collect());
         self.audit_exposed(&plan, &have, |path| {
             patterns.iter().any(|pattern| pattern.starts_with(path) || path.matches(pattern))
         });
