@@ -52,16 +52,31 @@ where
     }
     // a figment takes over the profile of one that is merged into it
     let figment = rocket.merge(exposed).select(profile);
-    match rocket::Config::try_from(&figment) {
-        Ok(_) => Ok(figment),
-        Err(e) => Err(FigmentError(e.into_iter().map(Refused::from).collect())),
+    let refused = refused(figment.clone());
+    if refused.is_empty() { Ok(figment) } else { Err(FigmentError(refused)) }
+}
+
+/// What Rocket refuses: it stops at the first, so that one is given its default, and all is tried again.
+fn refused(mut figment: Figment) -> Vec<Refused> {
+    let defaults = Figment::from(rocket::Config::debug_default());
+    let mut refused: Vec<Refused> = Vec::new();
+    while let Err(e) = rocket::Config::try_from(&figment) {
+        let key = e.path.join(".");
+        let again = refused.iter().any(|known| known.key == key);
+        refused.extend(e.into_iter().map(Refused::from));
+        match defaults.find_value(&key) {
+            Ok(value) if !again => figment = figment.merge(Serialized::global(&key, value)),
+            _ => break,
+        }
     }
+    refused
 }
 
 /// What Rocket takes as a path, or as the bytes of PEM.
 const PEM: [&str; 3] = ["tls.key", "tls.certs", "tls.mutual.ca_certs"];
 
-/// Rocket does not take its configuration: every key it refuses, and no value.
+/// Rocket does not take its configuration: the keys it refuses, and no value. (All of them, but for what follows one
+/// that has no default, such as `tls.key`.)
 ///
 /// `Debug` is `Display`, so that a `main` that returns it prints it for a person.
 #[derive(Clone, PartialEq, Eq)]

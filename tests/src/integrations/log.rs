@@ -20,21 +20,29 @@ pub(super) struct Ear {
     _listening: tracing::subscriber::DefaultGuard,
 }
 
+/// Installs the logger that hears what frameworks log, before one of them installs its own, of which there can be but
+/// one: for tests beside the suite that make applications, too.
+///
+/// # Panics
+/// If another logger was there first.
+#[allow(clippy::panic, reason = "a stage that cannot be set fails its test")]
+pub fn listen() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        if log::set_logger(&Logger).is_err() {
+            panic!("another logger was there first: what a framework logs would go unheard");
+        }
+        log::set_max_level(log::LevelFilter::Trace);
+        // With a single subscriber, a line that another thread meets first, unheard, is never heard again: tracing
+        // asks that thread alone who listens. With two it asks both.
+        static ANOTHER: OnceLock<tracing::Dispatch> = OnceLock::new();
+        ANOTHER.get_or_init(|| tracing::Dispatch::new(tracing_subscriber::registry()));
+    });
+}
+
 impl Ear {
-    #[allow(clippy::panic, reason = "a stage that cannot be set fails its test")]
     pub(super) fn new() -> Self {
-        static ONCE: Once = Once::new();
-        // before any framework installs a logger of its own, of which there can be one
-        ONCE.call_once(|| {
-            if log::set_logger(&Logger).is_err() {
-                panic!("another logger was there first: what a framework logs would go unheard");
-            }
-            log::set_max_level(log::LevelFilter::Trace);
-            // With a single subscriber, a line that another thread meets first, unheard, is never heard again: tracing
-            // asks that thread alone who listens. With two it asks both.
-            static ANOTHER: OnceLock<tracing::Dispatch> = OnceLock::new();
-            ANOTHER.get_or_init(|| tracing::Dispatch::new(tracing_subscriber::registry()));
-        });
+        listen();
         let (traced, logged) = <(Rc<_>, Rc<_>)>::default();
         TRACED.set(Some(Rc::clone(&traced)));
         LOGGED.set(Some(Rc::clone(&logged)));

@@ -1,5 +1,4 @@
-//! Rocket on the stage that all integrations share, and what is Rocket's own.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+//! Rocket on the stage that all integrations share.
 
 use rocket::http::{Method, Status};
 use rocket::local::asynchronous::Client;
