@@ -65,6 +65,7 @@
 //! | `models` | yes | [`models::DatabaseCredentials`], [`models::JwtConfig`], [`models::OpenAiConfig`] |
 //! | `files` | yes | mounted secret files as a source, watched |
 //! | `local` | | an age-encrypted file as a source, watched |
+//! | `cli` | | the commands, for an application's own binary and as the program `secretfig` |
 //! | `testing` | | [`testing::FakeSource`] and the conformance suite |
 
 mod assemble;
@@ -154,4 +155,8 @@ mod documents {
 
     #[doc = include_str!("../docs/guides/from-config-rs.md")]
     struct FromConfigRs;
+
+    #[cfg(feature = "cli")]
+    #[doc = include_str!("../docs/cli.md")]
+    struct CommandLine;
 }

@@ -156,9 +156,11 @@ impl Outline {
         self.notes.kinds.get(place).copied()
     }
 
-    /// Whether the type can do without this key.
+    /// Whether the type can do without this key. Of the keys of a checked model nobody knows: it judges them together,
+    /// and no stand-ins.
     pub(crate) fn is_spare(&self, place: &KeyPath) -> bool {
-        self.spare.contains(place)
+        let inside = |model: &KeyPath| place.starts_with(model) && place != model;
+        self.spare.contains(place) && !self.notes.sealed.iter().any(inside)
     }
 
     /// Whether a table's keys are fields of a struct: those of a map are anyone's.

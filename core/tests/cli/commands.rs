@@ -43,7 +43,10 @@ fn remarks_are_refused_where_one_wants_that() {
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o644);
     std::fs::set_permissions(ground.path("secrets/db"), open).unwrap();
     ground.run(&["check"]).fine();
-    ground.run(&["check", "--deny-remarks"]).refused(1, "--deny-remarks").refused(1, "note: `db`: every user");
+    ground
+        .run(&["check", "--deny-remarks"])
+        .refused(1, "--deny-remarks")
+        .refused(1, "note: `db`: every user");
     let ran = ground.run(&["check", "--deny-remarks", "--json"]);
     assert_eq!((ran.code, &ran.json()["ok"]), (Some(1), &false.into()));
 }
@@ -103,7 +106,9 @@ fn every_command_explains_itself() {
 #[test]
 fn what_is_not_understood_ends_with_two() {
     let ground = ground();
-    for args in [&["chekc"][..], &[], &["check", "--deny"], &["exec"], &["exec", "--env", "--files", "--", "true"]] {
+    for args in
+        [&["chekc"][..], &[], &["check", "--deny"], &["exec"], &["exec", "--env", "--files", "--", "true"]]
+    {
         assert_eq!(ground.run(args).code, Some(2), "{args:?}");
     }
 }
@@ -112,12 +117,7 @@ fn what_is_not_understood_ends_with_two() {
 fn a_reader_that_stops_is_no_error_and_a_full_disk_is() {
     let ground = ground();
     for args in [&["explain"][..], &["check"], &["completions", "bash"], &["--help"]] {
-        let mut child = ground
-            .secretfig(args)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = ground.secretfig(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         drop(child.stdout.take());
         let ran = Ran::of(child.wait_with_output().unwrap());
         assert_eq!(ran.code, Some(0), "{args:?}: {}", ran.err);
@@ -125,7 +125,8 @@ fn a_reader_that_stops_is_no_error_and_a_full_disk_is() {
     }
     if cfg!(target_os = "linux") {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-        let ran = Ran::of(ground.secretfig(&["explain"]).stdout(full).stderr(Stdio::piped()).output().unwrap());
+        let ran =
+            Ran::of(ground.secretfig(&["explain"]).stdout(full).stderr(Stdio::piped()).output().unwrap());
         ran.refused(1, "stdout cannot be written");
     }
 }
@@ -147,5 +148,9 @@ fn the_audit_is_told_where_one_asks_for_it() {
     let quiet = ground.run(&["check"]).fine();
     assert!(!quiet.err.contains("audit"), "{}", quiet.err);
     let told = ground.run(&["check", "-v"]).fine();
-    assert!(told.err.contains("audit: source=file-secret secret=db revision=#1 outcome=read via=wire"), "{}", told.err);
+    assert!(
+        told.err.contains("audit: source=file-secret secret=db revision=#1 outcome=read via=wire"),
+        "{}",
+        told.err
+    );
 }

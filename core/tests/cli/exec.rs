@@ -64,7 +64,8 @@ fn a_pick_that_is_wrong_is_told_before_anything_runs() {
         let ran = sh(&ground, &["--env", "--as", pick], "echo ran").refused(1, said);
         assert_eq!(ran.out, "");
     }
-    sh(&ground, &["--env", "--as", "A=tls.key", "--as", "A=server.host"], "true").refused(1, "would both be the variable `A`");
+    sh(&ground, &["--env", "--as", "A=tls.key", "--as", "A=server.host"], "true")
+        .refused(1, "would both be the variable `A`");
     assert_eq!(sh(&ground, &["--as", "1A=b"], "true").code, Some(2));
     let none = Ground::with_secrets("port = 1", &[]);
     sh(&none, &["--env"], "true").refused(1, "no secret to hand on");
@@ -77,7 +78,8 @@ fn the_programs_own_ending_is_kept() {
     for code in [0, 1, 2, 7, 126, 255] {
         assert_eq!(sh(&ground, &pick, &format!("exit {code}")).code, Some(code));
     }
-    let killed = ground.secretfig(&["exec", "--env", "--as", "A=server.host", "--", "sh", "-c", "kill -9 $$"]);
+    let killed =
+        ground.secretfig(&["exec", "--env", "--as", "A=server.host", "--", "sh", "-c", "kill -9 $$"]);
     let status = { killed }.status().unwrap();
     assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9));
 }
@@ -107,7 +109,11 @@ fn of_a_variable_and_its_twin_only_one_is_handed_on() {
         Ran::of(run.output().unwrap()).fine()
     };
     let ran = given(&[], "APP_DATABASE__USER");
-    assert!(ran.out.starts_with("APP_DATABASE__USER_FILE=/proc/self/fd/") && ran.out.lines().count() == 1, "{}", ran.out);
+    assert!(
+        ran.out.starts_with("APP_DATABASE__USER_FILE=/proc/self/fd/") && ran.out.lines().count() == 1,
+        "{}",
+        ran.out
+    );
     assert!(ran.err.contains("variable `APP_DATABASE__USER` is not handed on: its twin is"), "{}", ran.err);
     let ran = given(&["--env", "--as", "PGPASSWORD=database.user"], "PGPASSWORD_FILE");
     assert_eq!(ran.out, "PGPASSWORD=u\n");
@@ -123,7 +129,12 @@ fn what_opens_the_store_is_not_handed_on() {
         .env("OTHER", "stays");
     let out = Ran::of(run.output().unwrap()).fine().out;
     assert!(!out.contains("PASSPHRASE") && !out.contains("AGE-SECRET-KEY"), "{out}");
-    assert!(out.contains("SECRETFIG_AGE_IDENTITY_FILE=/key") && out.contains("OTHER=stays") && out.contains("A=h"), "{out}");
+    assert!(
+        out.contains("SECRETFIG_AGE_IDENTITY_FILE=/key")
+            && out.contains("OTHER=stays")
+            && out.contains("A=h"),
+        "{out}"
+    );
 }
 
 #[test]
