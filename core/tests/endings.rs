@@ -272,3 +272,17 @@ async fn broken_json_is_called_so() {
     let e = Config::<App>::builder().merge(layer(&source)).load().await.unwrap_err();
     assert!(e.to_string().contains("it begins as JSON does"), "{e}");
 }
+
+/// An application waits for these on a thread pool, where `#[rocket::main]` has it. rustc sees it or does not by how the
+/// futures inside are made.
+#[test]
+fn what_is_waited_for_may_move_between_threads() {
+    fn may_move<F: Future + Send>(future: impl FnOnce() -> F) {
+        drop(future);
+    }
+    may_move(|| async { Config::<App>::load().await.is_ok() });
+    may_move(|| async { Config::<App>::builder().load().await.is_ok() });
+    let config = Config::fixed(0_u8);
+    may_move(|| async { config.refresh().await });
+    may_move(|| async { config.keep_fresh().shutdown(Duration::ZERO).await });
+}
