@@ -66,6 +66,7 @@
 //! | `files` | yes | mounted secret files as a source, watched |
 //! | `local` | | an age-encrypted file as a source, watched |
 //! | `cli` | | the commands, for an application's own binary and as the program `secretfig` |
+//! | `redact` | | [`redact::Redact`], a `tracing` layer that hides values by the names of their fields |
 //! | `testing` | | [`testing::FakeSource`] and the conformance suite |
 
 mod assemble;
@@ -104,6 +105,8 @@ mod waiting;
 pub mod cli;
 #[cfg(feature = "models")]
 pub mod models;
+#[cfg(all(feature = "redact", not(all(target_family = "wasm", target_os = "unknown"))))]
+pub mod redact;
 #[cfg(feature = "testing")]
 pub mod testing {
     //! A manager in memory, and the suite that proves a source.
