@@ -335,9 +335,9 @@ unsafe fn holds(block: *const u8, size: usize, canary: usize) -> bool {
 /// Counts the canaries in a block that is about to be freed, each once.
 ///
 /// # Safety
-/// `block` must be valid for reads of `size` bytes, and nobody may write to it meanwhile.
+/// `block` must be valid for reads and writes of `size` bytes, and nobody else may use it any more.
 #[inline(never)]
-unsafe fn scan(block: *const u8, size: usize) {
+unsafe fn scan(block: *mut u8, size: usize) {
     let count = PIECE_COUNT.load(Ordering::Acquire);
     if count == 0 || size < PIECE {
         return;
@@ -361,6 +361,13 @@ unsafe fn scan(block: *const u8, size: usize) {
                 seen |= 1 << owner;
                 remember(owner, size, at + 1 - PIECE);
             }
+        }
+    }
+    if seen != 0 {
+        // One copy is one hit: the next owner of this memory may leave parts of it as they are.
+        for at in 0..size {
+            // SAFETY: the block is the caller's to give back, whole and unshared. Volatile, since nobody reads it.
+            unsafe { block.add(at).write_volatile(0) };
         }
     }
 }
