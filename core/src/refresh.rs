@@ -365,7 +365,10 @@ pub(crate) async fn round(config: &dyn Erased, which: Which) -> Refreshed {
     for (secret, e) in unrest.failed {
         outcomes.insert(secret, Outcome::Failed(e));
     }
-    let failed = outcomes.values().filter_map(|outcome| match outcome {
+    // an optional secret that was not there and still is not has not failed
+    let was_absent = |secret: &SecretId| looks.iter().any(|l| l.secret == *secret && l.revision.is_none());
+    let failed = outcomes.iter().filter_map(|(secret, outcome)| match outcome {
+        Outcome::Failed(e) if e.kind() == ErrorKind::Absent && was_absent(secret) => None,
         Outcome::Failed(e) => Some(e.clone()),
         _ => None,
     });

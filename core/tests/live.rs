@@ -390,6 +390,12 @@ async fn an_optional_secret_may_come_later_and_go_again() {
     let config = Config::<Maybe>::builder().merge(layer).load().await.unwrap();
     let extra = config.section(|app| &app.extra);
     assert!(extra.get().unwrap().is_none());
+    let still = config.refresh().await;
+    assert!(still.failed.is_empty(), "not there, as before: {still:?}");
+    source.deny("extra");
+    let denied = config.refresh().await;
+    assert_eq!(denied.failed.len(), 1, "denied is never absent");
+    source.allow("extra");
     source.put("extra", r#"{"token": "t1"}"#);
     config.refresh().await;
     assert_eq!(extra.get().unwrap().as_ref().unwrap().token.expose_secret(), "t1");

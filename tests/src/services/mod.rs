@@ -74,14 +74,11 @@ impl Service {
     /// The variables of a deployment: the shipped `config.toml`, a port that the system chooses, and a log that tells
     /// everything, for whoever looks for values in it.
     fn variables(&self) -> Vec<(&'static str, OsString)> {
-        let rocket = [("ROCKET_LOG_LEVEL", "debug".into()), ("ROCKET_CLI_COLORS", "false".into())];
-        let mut variables = vec![
+        vec![
             ("APP_CONFIG_DIR", self.folder.into()),
             ("APP_SERVER__PORT", "0".into()),
             ("RUST_LOG", "trace".into()),
-        ];
-        variables.extend(rocket);
-        variables
+        ]
     }
 }
 
