@@ -45,15 +45,24 @@ pub(crate) fn plan<T: DeserializeOwned>(builder: Builder<T>, draft: &mut Draft) 
     resolve(draft, layers, profile, strict, broken, sourcing)
 }
 
-/// What the layers of a builder say of sources, for a command that changes what a source reads; the variables; and
-/// whether the profile is strict. Nothing is fetched.
+/// What the layers of a builder say of sources, for a command that changes what a source reads.
 #[cfg(feature = "cli")]
-pub(crate) fn source_settings<T>(builder: Builder<T>, draft: &mut Draft) -> (Settings, Variables, bool) {
+pub(crate) struct Told {
+    pub(crate) settings: Settings,
+    pub(crate) variables: Variables,
+    pub(crate) profile: Profile,
+    pub(crate) strict: bool,
+}
+
+/// Reads the plain layers, and fetches nothing.
+#[cfg(feature = "cli")]
+pub(crate) fn told<T>(builder: Builder<T>, draft: &mut Draft) -> Told {
     let Builder { steps, standard, variables, relaxed, .. } = builder;
     let Plain { mut layers, profile, .. } = plain(steps, standard, &variables, draft, &|_| false);
     let settings =
         if standard { reserved(&mut layers, &profile, draft, &variables) } else { Settings::default() };
-    (settings, variables, !relaxed.contains(&profile))
+    let strict = !relaxed.contains(&profile);
+    Told { settings, variables, profile, strict }
 }
 
 /// The plain layers, frozen.

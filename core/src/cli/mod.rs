@@ -227,6 +227,21 @@ mod tests {
         Program::command().debug_assert();
     }
 
+    /// An application may print what it parsed.
+    #[test]
+    fn what_was_parsed_shows_no_value_that_was_among_the_arguments() {
+        for args in [
+            &["local", "set", "a", "hunter2pw"][..],
+            &["local", "set", "a=hunter2pw"],
+            &["local", "set", "a", "--", "hunter2pw"],
+            &["local", "rekey", "--add", "hunter2pw", "--remove", "hunter2pw"],
+            &["local", "init", "--recipient", "hunter2pw"],
+        ] {
+            let program = Program::try_parse_from(["secretfig"].iter().chain(args)).unwrap();
+            assert!(!format!("{program:?}{program:#?}").contains("hunter2"), "{args:?}");
+        }
+    }
+
     #[test]
     fn every_command_has_a_help_with_an_example() {
         fn look(command: &clap::Command, into: &mut Vec<String>) {

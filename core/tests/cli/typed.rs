@@ -103,6 +103,33 @@ fn what_a_template_of_secrets_holds_can_be_filled_in() {
     Ran::of(check.env("SECRET_PROVIDER", "local").output().unwrap()).fine();
 }
 
+/// In an application's own runtime, of either kind, and with its own builder.
+#[test]
+fn commands_run_in_a_runtime_of_either_kind() {
+    use clap::{FromArgMatches, Subcommand};
+    let ground = Ground::new();
+    ground.run(&["local", "init"]).fine();
+    let variables = [("HOME", ground.path("home")), ("SECRETFIG_AGE_FILE", ground.path("secrets.age"))];
+    let parse = |args: &[&str]| {
+        let command = secretfig::cli::Commands::augment_subcommands(clap::Command::new("myapp"));
+        let matches = command.get_matches_from(["myapp"].iter().chain(args));
+        secretfig::cli::Commands::from_arg_matches(&matches).unwrap()
+    };
+    for mut runtime in
+        [tokio::runtime::Builder::new_current_thread(), tokio::runtime::Builder::new_multi_thread()]
+    {
+        let runtime = runtime.enable_all().build().unwrap();
+        let run = |args: &[&str]| {
+            let builder = secretfig::Config::<secretfig::cli::Untyped>::builder()
+                .env(variables.iter().map(|(name, path)| (*name, path.as_os_str())));
+            runtime.block_on(secretfig::cli::run_with(parse(args), builder))
+        };
+        assert_eq!(run(&["local", "list"]), std::process::ExitCode::SUCCESS);
+        assert_eq!(run(&["check"]), std::process::ExitCode::SUCCESS);
+        assert_eq!(run(&["local", "remove", "nothing"]), std::process::ExitCode::from(1));
+    }
+}
+
 #[test]
 fn it_calls_itself_by_its_own_name() {
     let ground = Ground::new();

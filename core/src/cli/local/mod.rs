@@ -14,6 +14,7 @@ use super::prompt;
 use super::say::{self, Ended, Failure};
 use crate::builder::Builder;
 use crate::freeze;
+use crate::layers::Profile;
 use crate::plan::Draft;
 use crate::report::{Fault, FaultKind, LoadError, Report};
 use secretfig_local::Settings;
@@ -90,10 +91,10 @@ pub(super) async fn run<T: DeserializeOwned + Send + Sync + 'static>(
         set.name()?;
     }
     let mut draft = Draft::new(Default::default());
-    let (sources, variables, strict) = freeze::source_settings(builder, &mut draft);
-    refuse(draft)?;
-    let table = sources.sources.get("local").cloned().unwrap_or_default();
-    let settings = crate::settings::store(&table, &variables, strict);
+    let told = freeze::told(builder, &mut draft);
+    refuse(draft, &told.profile)?;
+    let table = told.settings.sources.get("local").cloned().unwrap_or_default();
+    let settings = crate::settings::store(&table, &told.variables, told.strict);
     let settings = settings.map_err(|(kind, hint)| Failure::Refused(format!("{kind}: {hint}")))?;
     let here = Here { settings: file.into_iter().fold(settings, Settings::file) };
     let running = tokio::task::spawn_blocking(move || match command {
@@ -114,7 +115,7 @@ pub(super) async fn run<T: DeserializeOwned + Send + Sync + 'static>(
 }
 
 /// Which of the faults hide where the store is. What an application would refuse besides is no matter here.
-fn refuse(draft: Draft) -> Ended {
+fn refuse(draft: Draft, profile: &Profile) -> Ended {
     let of_source = |fault: &Fault| fault.key().iter().next() == Some("source");
     let unread = |fault: &Fault| {
         matches!(fault.kind(), FaultKind::Syntax { .. } | FaultKind::Unreadable(_) | FaultKind::Provider(_))
@@ -125,7 +126,7 @@ fn refuse(draft: Draft) -> Ended {
     if faults.is_empty() {
         return Ok(());
     }
-    Err(LoadError::new(Report { profile: "default".to_owned(), faults, remarks: Vec::new() }).into())
+    Err(LoadError::new(Report { profile: profile.to_string(), faults, remarks: Vec::new() }).into())
 }
 
 /// Where a command works.
