@@ -8,16 +8,17 @@ use crate::settings::Settings;
 use crate::tree::Tree;
 use crate::watch::Watch;
 use secretfig_source::{
-    Abilities, Ask, At, Document, ErrorKind, Fetched, Identity, Listing, Probe, Revision, Source,
-    SourceError, SourceInfo, Unavailable, async_trait,
+    Abilities, Ask, At, Document, ErrorKind, Exposed, Fetched, Fingerprints, Identity, Listing, Node, Probe,
+    Revision, Source, SourceError, SourceInfo, Unavailable, async_trait,
 };
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
+use zeroize::Zeroizing;
 
 /// An age-encrypted file as a source of secrets. Clones share everything.
 ///
@@ -53,18 +54,30 @@ struct Inner {
     settings: Settings,
     /// Whether the store was there at some time.
     seen: AtomicBool,
-    /// The names in the store that was decrypted last, for probes. No values.
-    known: Mutex<Option<Known>>,
+    /// The secrets of the store that was decrypted last, for probes. No values.
+    known: Mutex<Option<Arc<Known>>>,
+    /// Tells whether a secret holds what it held before.
+    prints: Fingerprints,
 }
 
+/// What is kept of a decrypted store.
 struct Known {
+    digest: Revision,
+    secrets: HashMap<Box<str>, Stamp>,
+}
+
+/// Of one secret: a mark of its content under a key of this process, and the digest of the ciphertext that brought
+/// this content. A change of another secret moves the file's digest, and not this: were it a new revision, a key that
+/// still verifies tokens would be taken for the one before.
+#[derive(Clone)]
+struct Stamp {
+    content: Revision,
     revision: Revision,
-    names: HashSet<Box<str>>,
 }
 
 /// A store that was decrypted.
 struct Look {
-    revision: Revision,
+    known: Arc<Known>,
     tree: Tree,
     warnings: Vec<&'static str>,
 }
@@ -73,10 +86,17 @@ impl Local {
     /// The store that these settings describe. Nothing is read yet.
     ///
     /// # Errors
-    /// `Misconfigured` for settings that cannot work.
+    /// `Misconfigured` for settings that cannot work; `Unavailable` if the system gives no random
+    /// bytes for the key under which contents are told apart.
     pub fn new(settings: Settings) -> Result<Self, SourceError> {
         let settings = settings.checked()?;
-        let inner = Inner { settings, seen: AtomicBool::new(false), known: Mutex::default() };
+        let mut key = Zeroizing::new([0; 32]);
+        getrandom::fill(&mut *key).map_err(|_| {
+            SourceError::new(ErrorKind::Unavailable(Unavailable::Failing), SCHEME)
+                .hint("the system gives no random bytes")
+        })?;
+        let prints = Fingerprints::new(*key);
+        let inner = Inner { settings, seen: AtomicBool::new(false), known: Mutex::default(), prints };
         Ok(Self { inner: Arc::new(inner), watch: Arc::new(Watch::new()) })
     }
 
@@ -127,7 +147,7 @@ impl Source for Local {
     }
 
     /// Reads the ciphertext and compares its digest; decrypts only what was not decrypted before, to
-    /// learn which names there are.
+    /// learn which secrets have moved.
     async fn probe(&self, asks: &[Ask]) -> Vec<Result<Probe, SourceError>> {
         let (inner, wanted) = (self.inner.clone(), asks.to_vec());
         match blocking(move || inner.probe(&wanted)).await {
@@ -212,38 +232,51 @@ impl Inner {
         let passphrase = || identity::passphrase(settings);
         let opened = open::decrypt(ciphertext, &keys, &passphrase, settings.max_bytes).map_err(about)?;
         let tree = Tree::read(opened.plaintext).map_err(about)?;
-        let revision = open::revision(ciphertext);
-        let names = tree.names().into_iter().collect();
-        let known = Known { revision: revision.clone(), names };
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
-        Ok(Look { revision, tree, warnings: identity::warnings(settings) })
+        let known = self.stamped(open::revision(ciphertext), &tree);
+        Ok(Look { known, tree, warnings: identity::warnings(settings) })
+    }
+
+    /// Each secret keeps its revision for as long as it keeps its content.
+    fn stamped(&self, digest: Revision, tree: &Tree) -> Arc<Known> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = |name: &str| known.as_ref()?.secrets.get(name);
+        let stamp = |(name, node): (Box<str>, &Node)| {
+            let mut content = Vec::new();
+            parts(node, &mut content);
+            let content = self.prints.revision(&name, content);
+            let stamp = match before(&name) {
+                Some(before) if before.content == content => before.clone(),
+                _ => Stamp { content, revision: digest.clone() },
+            };
+            (name, stamp)
+        };
+        let secrets = tree.named().into_iter().map(stamp).collect();
+        known.insert(Arc::new(Known { digest, secrets })).clone()
     }
 
     fn probe(&self, asks: &[Ask]) -> Result<Vec<Result<Probe, Refusal>>, Refusal> {
         let ciphertext = self.ciphertext()?;
-        let revision = open::revision(&ciphertext);
-        let is_known = |known: &Option<Known>| known.as_ref().is_some_and(|known| known.revision == revision);
-        if !is_known(&self.known.lock().unwrap_or_else(PoisonError::into_inner)) {
-            self.decrypted(&ciphertext)?;
-        }
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let has = |ask: &Ask| -> Result<bool, Refusal> {
-            checked(ask)?;
-            Ok(known.as_ref().is_some_and(|known| known.names.contains(ask.name())))
+        let digest = open::revision(&ciphertext);
+        let last = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let known = match last.filter(|known| known.digest == digest) {
+            Some(known) => known,
+            None => self.decrypted(&ciphertext)?.known,
         };
-        let answers = asks.iter().map(|ask| match has(ask) {
-            Ok(true) => Ok(Probe::Current(revision.clone())),
-            Ok(false) => Err(absent()),
-            Err(refusal) => Err(refusal),
-        });
-        Ok(answers.collect())
+        let answer = |ask: &Ask| {
+            checked(ask)?;
+            let stamp = known.secrets.get(ask.name()).ok_or_else(absent)?;
+            Ok(Probe::Current(stamp.revision.clone()))
+        };
+        Ok(asks.iter().map(answer).collect())
     }
 }
 
 impl Look {
     fn answer(&self, ask: &Ask) -> Result<Fetched, Refusal> {
         let node = self.tree.find(&checked(ask)?).ok_or_else(absent)?;
-        let mut fetched = Fetched::new(Document::from_node(node.clone()), self.revision.clone());
+        // what has a name that can be asked for has a stamp
+        let stamp = self.known.secrets.get(ask.name()).ok_or_else(absent)?;
+        let mut fetched = Fetched::new(Document::from_node(node.clone()), stamp.revision.clone());
         fetched.warnings = self.warnings.clone();
         Ok(fetched)
     }
@@ -256,6 +289,36 @@ fn checked(ask: &Ask) -> Result<Vec<&str>, Refusal> {
         return Err(misconfigured("the store has one version; ask for the current one"));
     }
     Ok(segments)
+}
+
+/// The content, in parts that tell one tree from every other.
+fn parts<'n>(node: &'n Node, into: &mut Vec<&'n [u8]>) {
+    match node {
+        Node::Null => into.push(b"null"),
+        Node::Leaf(leaf) => {
+            let (kind, bytes): (&[u8], &[u8]) = match leaf.expose_secret() {
+                Exposed::Text(text) => (b"text", text.as_bytes()),
+                Exposed::Number(text) => (b"number", text.as_bytes()),
+                Exposed::Bytes(bytes) => (b"bytes", bytes),
+                Exposed::Bool(true) => (b"bool", b"true"),
+                Exposed::Bool(false) => (b"bool", b"false"),
+            };
+            into.extend([kind, bytes]);
+        }
+        Node::List(list) => {
+            into.push(b"list");
+            list.iter().for_each(|node| parts(node, into));
+            into.push(b"end");
+        }
+        Node::Table(table) => {
+            into.push(b"table");
+            for (key, node) in table {
+                into.extend([b"key".as_slice(), key.as_bytes()]);
+                parts(node, into);
+            }
+            into.push(b"end");
+        }
+    }
 }
 
 fn absent() -> Refusal {

@@ -45,35 +45,35 @@ impl Tree {
     /// its stead.
     pub(crate) fn leaves(&self) -> Vec<String> {
         let mut names = Vec::new();
-        self.visit(&mut |name, leaf| names.extend(leaf.then(|| name.to_owned())));
+        self.visit(&mut |name, leaf, _| names.extend(leaf.then(|| name.to_owned())));
         names.sort();
         names
     }
 
-    /// Every name that can be asked for: of values, and of the tables that hold them.
-    pub(crate) fn names(&self) -> Vec<Box<str>> {
-        let mut names = Vec::new();
-        self.visit(&mut |name, _| names.push(name.into()));
-        names
+    /// What lies at every name that can be asked for: values, and the tables that hold them.
+    pub(crate) fn named(&self) -> Vec<(Box<str>, &Node)> {
+        let mut named = Vec::new();
+        self.visit(&mut |name, _, node| named.push((name.into(), node)));
+        named
     }
 
-    /// Each name, and whether nothing below it has one.
-    fn visit(&self, seen: &mut impl FnMut(&str, bool)) {
+    /// Each name, whether nothing below it has one, and what lies there.
+    fn visit<'t>(&'t self, seen: &mut impl FnMut(&str, bool, &'t Node)) {
         for (key, node) in &self.0 {
             visit(key, node, seen);
         }
     }
 }
 
-fn visit(name: &str, node: &Node, seen: &mut impl FnMut(&str, bool)) {
+fn visit<'t>(name: &str, node: &'t Node, seen: &mut impl FnMut(&str, bool, &'t Node)) {
     match node {
         Node::Table(table) if table.keys().all(|key| !key.contains('/') && naming::segment(key).is_ok()) => {
-            seen(name, false);
+            seen(name, false, node);
             for (key, node) in table {
                 visit(&format!("{name}/{key}"), node, seen);
             }
         }
-        _ => seen(name, true),
+        _ => seen(name, true, node),
     }
 }
 
@@ -158,7 +158,7 @@ mod tests {
                 assert_ne!(text(&tree, name).as_deref(), Some("k"), "{name}");
             }
             assert_eq!(tree.leaves(), ["api", "db/port", "db/tls/on", "db/user", "deep/er/key"]);
-            assert_eq!(tree.names().len(), 9);
+            assert_eq!(tree.named().len(), 9);
         }
     }
 

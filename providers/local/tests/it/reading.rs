@@ -4,6 +4,7 @@ use super::store::{Place, encrypted, locked};
 use super::{ErrorKind, get, leaf, refusal, text};
 use secretfig_local::Local;
 use secretfig_source::{Ask, Format, Listing, Node, Probe, Reading, Source};
+use std::fs;
 
 const STORE: &str = r#"
 # the application's own
@@ -91,10 +92,51 @@ async fn all_of_one_call_are_of_one_moment_and_a_probe_tells_the_next() {
     assert_eq!(probes[0], Ok(Probe::Current(a.revision.clone())));
     assert_eq!(probes[1].as_ref().unwrap_err(), no);
 
-    place.hold("a = '1'\n");
+    place.hold("a = '2'\n");
     let probes = local.probe(&[Ask::new("a"), Ask::new("b")]).await;
     assert!(matches!(&probes[0], Ok(Probe::Current(moved)) if *moved != a.revision), "a new encryption");
     assert_eq!(probes[1].as_ref().unwrap_err().kind(), ErrorKind::Absent);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_secret_keeps_its_revision_while_others_change() {
+    let names = ["a", "b", "t", "t/x", "t/n"];
+    let asks = names.map(Ask::new);
+    let place = Place::holding("a = '1'\nb = '1'\n[t]\nx = 'ab'\nn = 1\n");
+    let local = place.local();
+    let revisions = async |what: &str| {
+        let mut probed = Vec::new();
+        for (probe, fetched) in local.probe(&asks).await.into_iter().zip(local.fetch(&asks).await) {
+            let Ok(Probe::Current(revision)) = probe else { panic!("{what}: {probe:?}") };
+            assert_eq!(revision, fetched.unwrap().revision, "{what}");
+            probed.push(revision);
+        }
+        probed
+    };
+    let mut last = revisions("at first").await;
+    assert!(last.iter().all(|revision| *revision == last[0]));
+    let first = fs::read(place.path("secrets.age")).unwrap();
+    for (text, moved) in [
+        ("a = '2'\nb = '1'\n[t]\nx = 'ab'\nn = 1\n", &["a"][..]),
+        ("# a remark\nb = '1'\na = '2'\n[t]\nn = 1\nx = 'ab'\n", &[]),
+        ("a = '2'\nb = 1\n[t]\nx = 'ab'\nn = 1\n", &["b"]),
+        ("a = '2'\nb = 1\n[t]\nx = 'a'\nn = 1\nb = 'b'\n", &["t", "t/x"]),
+        ("a = '2'\nb = [1]\n[t]\nx = 'a'\nn = 1\nb = 'b'\n", &["b"]),
+        ("a = '2'\nb = [[1]]\n[t]\nx = 'a'\nn = true\nb = 'b'\n", &["b", "t", "t/n"]),
+    ] {
+        place.hold(text);
+        let now = revisions(text).await;
+        let changed = names.iter().zip(now.iter().zip(&last)).filter(|(_, (now, last))| now != last);
+        assert_eq!(changed.map(|(name, _)| *name).collect::<Vec<_>>(), moved, "{text}");
+        last = now;
+    }
+    // the very file of before, as `git checkout` brings it: a step back that can be told
+    place.write("secrets.age", &first);
+    let back = revisions("back").await;
+    assert_eq!(back, revisions("still").await);
+    assert!(back.iter().all(|revision| *revision == back[0] && !last.contains(revision)));
+    let again = place.local().fetch(&asks).await.remove(0).unwrap();
+    assert_eq!(again.revision, back[0], "another process gives it the same name");
 }
 
 #[tokio::test(flavor = "current_thread")]
