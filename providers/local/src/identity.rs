@@ -44,7 +44,7 @@ pub(crate) fn keys(settings: &Settings) -> Result<Keys, Refusal> {
         (Some(Given::File(path, who)), _) => {
             from_file(path, settings).map_err(|e| e.about(&format!("identity file of {who}")))
         }
-        (None, Some(path)) if path.exists() => {
+        (None, Some(path)) if !matches!(path.try_exists(), Ok(false)) => {
             from_file(path, settings).map_err(|e| e.about(&format!("identity file `{}`", path.display())))
         }
         (None, _) if settings.passphrase.is_some() => Ok(none()),

@@ -10,6 +10,7 @@ use age_core::format::{FileKey, Stanza};
 use hmac_sha256::Hash;
 use secrecy::SecretString;
 use secretfig_source::{ErrorKind, Revision};
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -21,8 +22,9 @@ use zeroize::Zeroizing;
 /// seconds. The `age` command writes 18; each step doubles both.
 pub(crate) const MOST_WORK: u8 = 20;
 
-/// What a header may be large, beside the payload: some hundreds of readers.
-const HEADER: usize = 64 << 10;
+/// How large a header may be, beside the payload: some 300 readers. age reads one again with each of its lines,
+/// so that a header as large as the file may be would take minutes.
+const HEADER: usize = 32 << 10;
 
 /// The first bytes of an age file, and of one in ASCII armor.
 const MAGIC: &[u8] = b"age-encryption.org/";
@@ -113,9 +115,15 @@ pub(crate) fn decrypt(
         ));
     }
     let armored = !ciphertext.starts_with(MAGIC);
-    // armor may come out of an editor or a mail, with blank lines before it
-    let ciphertext = if armored { ciphertext.trim_ascii_start() } else { ciphertext };
-    let decryptor = Decryptor::new_buffered(ArmoredReader::new(ciphertext)).map_err(|e| broken(&e))?;
+    let binary = if armored { Cow::Owned(without_armor(ciphertext)?) } else { Cow::Borrowed(ciphertext) };
+    let ends = |four: &[u8]| four == b"\n---";
+    if binary.len() > HEADER && !binary[..HEADER].windows(4).any(ends) {
+        return Err(Refusal::new(
+            ErrorKind::TooLarge,
+            "its header is larger than 32 KiB, which some 300 readers take; encrypt it to fewer",
+        ));
+    }
+    let decryptor = Decryptor::new_buffered(&*binary).map_err(|e| broken(&e))?;
     if decryptor.is_scrypt() {
         let passphrase = passphrase()?.ok_or_else(|| {
             Refusal::new(
@@ -137,6 +145,13 @@ pub(crate) fn decrypt(
     let Looking { known, others, by, .. } = looking;
     let access = Access::Keys { known: known.get(), others: others.get(), by: by.take() };
     Ok(Opened { plaintext: all_of(reader, ciphertext.len(), most)?, armored, access })
+}
+
+/// The age file in an armored one, which may come out of an editor or a mail, with blank lines before it.
+fn without_armor(armored: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let mut binary = Vec::with_capacity(armored.len());
+    ArmoredReader::new(armored.trim_ascii_start()).read_to_end(&mut binary).map_err(|_| damaged())?;
+    Ok(binary)
 }
 
 /// All keys of ours as one identity, which takes note of who else may read.

@@ -186,11 +186,15 @@ pub(crate) fn lock(folder: &Path) -> Result<Held, Refusal> {
     #[cfg(not(unix))]
     let file =
         OpenOptions::new().write(true).create(true).truncate(false).open(folder.join(".secretfig.lock"));
-    let held = file.and_then(|file| {
-        file.lock()?;
-        Ok(Held { _file: file })
+    let about = |refusal: Refusal| refusal.about(&format!("folder `{}`", folder.display()));
+    let file = file.map_err(|error| about(error.into()))?;
+    // some network file systems have none
+    let locked = file.lock().map_err(|_| {
+        let hint = "its file system gives no locks, so that two changes at once could lose one; change the store on a \
+                    local disk";
+        about(Refusal::new(ErrorKind::Unavailable(Unavailable::Failing), hint))
     });
-    held.map_err(|error| Refusal::from(error).about(&format!("folder `{}`", folder.display())))
+    locked.map(|()| Held { _file: file })
 }
 
 /// Makes a folder, and those above it, that only their owner may enter; what is there stays as it is.

@@ -230,6 +230,9 @@ fn list_text(list: &Path) -> Result<Option<String>, Refusal> {
 /// Writes the list of readers, where it says anything else.
 pub(crate) fn write_list(disk: &impl Disk, list: &Path, recipients: &[Recipient]) -> Result<(), Refusal> {
     let about = |refusal: Refusal| about(refusal, list);
+    // where a link stands in its place, it stays
+    let target = std::fs::canonicalize(list);
+    let list = target.as_deref().unwrap_or(list);
     let old = list_text(list)?;
     let text = rewritten(old.as_deref().unwrap_or(HEAD), recipients);
     let over = match &old {

@@ -138,6 +138,29 @@ async fn sizes_are_bounded_before_they_are_read() {
     assert!(Local::new(place.settings().max_bytes((64 << 20) + 1)).is_err());
 }
 
+#[tokio::test(flavor = "current_thread")]
+async fn a_header_without_end_is_refused_before_it_is_read() {
+    let place = Place::new();
+    // age would read 200,000 lines, each of them with all that stand before it
+    let header = format!("age-encryption.org/v1\n{}", "-> a\n\n".repeat(100_000));
+    let armored = {
+        let mut writer =
+            age::armor::ArmoredWriter::wrap_output(Vec::new(), age::armor::Format::AsciiArmor).unwrap();
+        std::io::Write::write_all(&mut writer, header.as_bytes()).unwrap();
+        writer.finish().unwrap()
+    };
+    for bytes in [header.as_bytes(), &armored] {
+        place.write("secrets.age", bytes);
+        let local = place.local();
+        let answer = refused(&local, ErrorKind::TooLarge, "header");
+        tokio::time::timeout(std::time::Duration::from_secs(20), answer).await.expect("it takes too long");
+    }
+    let many: Vec<_> = (0..300).map(|_| age::x25519::Identity::generate().to_public()).collect();
+    let many = [&many[..], &[place.key.to_public()]].concat();
+    place.write("secrets.age", &encrypted(&many, "a = 'x'\n"));
+    assert_eq!(text(&place.local(), "a").await, "x");
+}
+
 #[cfg(unix)]
 #[tokio::test(flavor = "current_thread")]
 async fn what_is_no_file_is_refused_without_waiting() {
