@@ -7,6 +7,7 @@ mod fuzz;
 mod ground;
 mod log;
 mod outputs;
+mod redact;
 mod settings;
 mod sources;
 mod targets;
@@ -24,6 +25,7 @@ fn no_output_of_any_path_holds_a_value() {
     sources::hunt(&ground);
     outputs::hunt(&ground);
     log::hunt(&ground);
+    redact::hunt(&ground, 300);
     fuzz::hunt(&ground, 20_000);
     ground.finish();
 }

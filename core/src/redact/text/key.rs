@@ -33,7 +33,7 @@ impl Key<'_> {
     }
 
     pub(super) fn is_of_pairs(&self) -> bool {
-        holds_pairs(self.phrases[0])
+        !self.query && holds_pairs(self.phrases[0])
     }
 
     pub(super) fn is_one_of(&self, names: &[&str]) -> bool {

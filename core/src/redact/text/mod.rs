@@ -239,7 +239,8 @@ impl<'a> Walk<'a> {
         let quote = key.as_ref().map_or("", |key| key.quote);
         if hidden {
             self.named = false;
-            let of_pairs = key.as_ref().is_some_and(Key::is_of_pairs);
+            // pairs have `=`, and so end no value after `:`
+            let of_pairs = sign == b'=' && key.as_ref().is_some_and(Key::is_of_pairs);
             return self.hide(after, sign, quote, of_pairs);
         }
         if key.is_some_and(|key| key.is_one_of(&["name", "key"])) {

@@ -79,6 +79,8 @@ impl<'a> Value<'a> {
     fn open_end(&self, from: usize, searched: usize) -> usize {
         let text = self.text;
         let mut at = searched;
+        // one that begins with a bracket or a quote is no list of pairs
+        let of_pairs = self.of_pairs && searched == from;
         while let Some(byte) = text.at(at) {
             match byte {
                 b'"' => {
@@ -98,13 +100,13 @@ impl<'a> Value<'a> {
                     continue;
                 }
                 b',' | b';' | b'&'
-                    if !self.of_pairs && text.is_key(at + 1, self.sign, if byte == b';' { 3 } else { 1 }) =>
+                    if !of_pairs && text.is_key(at + 1, self.sign, if byte == b';' { 3 } else { 1 }) =>
                 {
                     return at;
                 }
                 byte if byte.is_ascii_whitespace() => {
                     let next = text.skip_blanks(at, true);
-                    let apart = !self.of_pairs || text.0[at..next].contains('\n');
+                    let apart = !of_pairs || text.0[at..next].contains('\n');
                     if apart && text.is_key(at, self.sign, 1) {
                         return at;
                     }
