@@ -7,9 +7,9 @@ use std::time::Duration;
 
 /// Runs the server until it ends, then ends the Keeper in order, within `limit`.
 ///
-/// The server ends by itself on SIGTERM, SIGINT and SIGQUIT, when a [`ServerHandle`](actix_web::dev::ServerHandle)
-/// stops it, or with an error. Only after that the Keeper ends: what a section gives stays fresh while the last
-/// requests are served. The server's own share of a shutdown is its
+/// The server ends by itself on SIGTERM, on SIGINT and SIGQUIT (which Actix lets cut requests off), when a
+/// [`ServerHandle`](actix_web::dev::ServerHandle) stops it, or with an error. Only after that the Keeper ends: what a
+/// section gives stays fresh while the last requests are served. The server's own share of a shutdown is its
 /// [`shutdown_timeout`](actix_web::HttpServer::shutdown_timeout) (30 s); together with `limit` it should fit into what
 /// the orchestrator grants before it kills.
 ///

@@ -13,8 +13,8 @@ thread_local! {
     static LOGGED: RefCell<Option<Rc<RefCell<Vec<u8>>>>> = const { RefCell::new(None) };
 }
 
-/// Hears what this thread says, until it is dropped.
-pub(super) struct Ear {
+/// Hears what this thread says, until it is dropped. One at a time.
+pub struct Ear {
     traced: Rc<RefCell<Vec<u8>>>,
     logged: Rc<RefCell<Vec<u8>>>,
     _listening: tracing::subscriber::DefaultGuard,
@@ -41,7 +41,9 @@ pub fn listen() {
 }
 
 impl Ear {
-    pub(super) fn new() -> Self {
+    /// Listens from now on.
+    #[allow(clippy::new_without_default, reason = "it does something")]
+    pub fn new() -> Self {
         listen();
         let (traced, logged) = <(Rc<_>, Rc<_>)>::default();
         TRACED.set(Some(Rc::clone(&traced)));
@@ -55,12 +57,12 @@ impl Ear {
     }
 
     /// What was traced so far, which is forgotten.
-    pub(super) fn traced(&self) -> String {
+    pub fn traced(&self) -> String {
         String::from_utf8_lossy(&self.traced.take()).into_owned()
     }
 
     /// What was logged so far, which is forgotten.
-    pub(super) fn logged(&self) -> String {
+    pub fn logged(&self) -> String {
         String::from_utf8_lossy(&self.logged.take()).into_owned()
     }
 }

@@ -16,7 +16,7 @@ mod cases;
 mod log;
 mod scene;
 
-pub use log::listen;
+pub use log::{Ear, listen};
 pub use scene::{AppConfig, Backstage, Database, Leased, Reports, Unregistered};
 
 use futures_util::FutureExt;

@@ -9,6 +9,7 @@ use rocket::{get, routes};
 use secretfig::testing::FakeSource;
 use secretfig::{Config, ExposeSecret, SecretLayer, SecretString};
 use secretfig_rocket::figment;
+use secretfig_tests::integrations::Ear;
 use secretfig_tests::{Hunt, Marker};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -115,7 +116,7 @@ async fn a_key_lets_rocket_launch_in_release() {
 async fn the_profile_stays_rockets_and_the_rest_is_there() {
     let config = load(layer(&source())).await;
     assert_eq!(config.expose(["secret_key"]).profile(), "production");
-    let figment = figment(&config, ["databases.*"]).unwrap();
+    let figment = figment(&config, ["databases.*.url"]).unwrap();
     assert_eq!(figment.profile(), rocket::Config::figment().profile());
     // as rocket_db_pools and rocket_sync_db_pools look for it, in every profile
     for profile in ["debug", "release", "anything"] {
@@ -172,6 +173,31 @@ async fn what_rocket_would_refuse_is_told_by_key() {
         assert!(std::error::Error::source(&e).is_none());
         hunt.check_error(what, &e);
     }
+    hunt.finish();
+}
+
+/// At its most talkative, from launch to landing.
+#[tokio::test]
+async fn rocket_logs_nothing_of_what_it_was_given() {
+    let (certs, tls_key, _) = certificate();
+    let hunt = Hunt::new();
+    let url = hunt.plant("url", Marker::random());
+    let letters = format!("{}q7Rt9Q==", "q7Rt9xKw2LbVz5Nc".repeat(5));
+    let secret_key = hunt.plant("secret_key", Marker::new(letters));
+    hunt.plant("tls.key", Marker::new(tls_key.lines().nth(1).expect("a line of base64")));
+    let source = source().with("app/certs", &certs).with("app/tls-key", &tls_key);
+    source.put("app/main", url.text());
+    source.put("app/key", secret_key.text());
+    let config = load(layer(&source).put("tls.certs", "app/certs").put("tls.key", "app/tls-key")).await;
+    let ear = Ear::new();
+    let figment = here(figment(&config, ["secret_key", "databases.*", "tls.*"]).unwrap())
+        .merge(Serialized::global("log_level", rocket::config::LogLevel::Debug))
+        .select("release");
+    launch(rocket::custom(figment).mount("/", routes![hello])).await.land().await;
+    let logged = ear.logged();
+    assert!(logged.contains("Rocket has launched from"), "Rocket went unheard: {logged}");
+    hunt.check("what Rocket logged", &logged);
+    hunt.check("what we traced", format!("-{}", ear.traced()));
     hunt.finish();
 }
 
