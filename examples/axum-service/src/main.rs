@@ -7,6 +7,7 @@
 mod app;
 
 use app::AppConfig;
+use secretfig::redact::Redact;
 use secretfig::{Config, Keeper};
 use std::error::Error;
 use std::io::{self, IsTerminal};
@@ -38,12 +39,12 @@ async fn main() -> ExitCode {
     }
 }
 
-/// To standard error, by `RUST_LOG`.
+/// To standard error, by `RUST_LOG`; what bears the name of a secret is hidden, whoever logs it.
 fn log() {
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env_lossy();
     let lines =
         tracing_subscriber::fmt::layer().with_ansi(io::stderr().is_terminal()).with_writer(io::stderr);
-    tracing_subscriber::registry().with(filter).with(lines).init();
+    tracing_subscriber::registry().with(filter).with(Redact::around(lines)).init();
 }
 
 async fn serve(config: &Config<AppConfig>, keeper: Keeper) -> Result<(), Box<dyn Error>> {

@@ -21,6 +21,12 @@ async fn it_serves_secrets_from_the_age_store() {
 }
 
 #[tokio::test]
+async fn it_does_without_what_is_optional() {
+    SERVICE.does_without_what_is_optional(Provider::Files).await;
+    SERVICE.does_without_what_is_optional(Provider::Local).await;
+}
+
+#[tokio::test]
 async fn three_faults_are_one_report() {
     SERVICE.refuses(Provider::Files).await;
     SERVICE.refuses(Provider::Local).await;

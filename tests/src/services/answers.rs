@@ -14,6 +14,8 @@ pub(super) const ALIVE: Answer<'_> = json(r#"{"alive":true}"#);
 pub(super) const READY: Answer<'_> = json(r#"{"ready":true,"degraded":false}"#);
 pub(super) const DEGRADED: Answer<'_> = json(r#"{"ready":true,"degraded":true}"#);
 pub(super) const CURRENT: Answer<'_> = json(r#"{"subject":"demo","signed_with":"current","assistant":true}"#);
+pub(super) const UNASSISTED: Answer<'_> =
+    json(r#"{"subject":"demo","signed_with":"current","assistant":false}"#);
 pub(super) const PREVIOUS: Answer<'_> =
     json(r#"{"subject":"demo","signed_with":"previous","assistant":true}"#);
 pub(super) const UNAUTHORIZED: Answer<'_> = Answer { status: 401, content_type: None, body: "" };
@@ -38,10 +40,14 @@ pub(super) fn origins(folder: &str, source: &str, said: &str) -> String {
     let quoted = |text: &str| format!("\"{text}\"");
     let keys = ORIGINS.map(|(key, secret, line)| {
         let file = format!("{folder}/config.toml:{line}");
-        // the port alone is given by a variable
-        let (layer, beaten) = match key {
-            "server.port" => ("variable `APP_SERVER__PORT`".to_owned(), quoted(&file)),
-            _ => (file, String::new()),
+        let variable = match key {
+            "server.port" => Some("APP_SERVER__PORT"),
+            "server.shutdown_grace" => Some("APP_SERVER__SHUTDOWN_GRACE"),
+            _ => None,
+        };
+        let (layer, beaten) = match variable {
+            Some(name) => (format!("variable `{name}`"), quoted(&file)),
+            None => (file, String::new()),
         };
         let [revision, secret_name, source] = match secret {
             Some(name) => [revision(said, key).unwrap_or_default(), name, source].map(quoted),

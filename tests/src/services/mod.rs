@@ -10,6 +10,7 @@
 //! let service = Service { name: "axum-service", binary: "target/debug/axum-service", folder: "examples/axum-service" };
 //! service.serves(Provider::Files).await;
 //! service.serves(Provider::Local).await;
+//! service.does_without_what_is_optional(Provider::Files).await;
 //! service.refuses(Provider::Files).await;
 //! service.says_what_is_in_its_way().await;
 //! # }
@@ -71,12 +72,14 @@ pub struct Service {
 const LIMIT: Duration = Duration::from_secs(20);
 
 impl Service {
-    /// The variables of a deployment: the shipped `config.toml`, a port that the system chooses, and a log that tells
-    /// everything, for whoever looks for values in it.
+    /// The variables of a deployment: the shipped `config.toml`, a port that the system chooses, a short end (Rocket
+    /// sometimes waits all of its grace for connections that are closed), and a log that tells everything, for whoever
+    /// looks for values in it.
     fn variables(&self) -> Vec<(&'static str, OsString)> {
         vec![
             ("APP_CONFIG_DIR", self.folder.into()),
             ("APP_SERVER__PORT", "0".into()),
+            ("APP_SERVER__SHUTDOWN_GRACE", "2s".into()),
             ("RUST_LOG", "trace".into()),
         ]
     }

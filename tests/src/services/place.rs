@@ -17,8 +17,18 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// All that a service needs, with values that nobody has chosen; each is planted.
+    /// All that a service takes, with values that nobody has chosen; each is planted.
     pub(super) fn whole(provider: Provider, hunt: &Hunt) -> Self {
+        let place = Self::least(provider, hunt);
+        // it is sent in a header, which not every character can
+        let sendable: String = Marker::random().text().chars().filter(char::is_ascii_alphanumeric).collect();
+        let key = hunt.plant("openai/api_key", Marker::new(format!("sk-{sendable}")));
+        place.set("openai/api_key", key.text());
+        place
+    }
+
+    /// All that it cannot do without.
+    pub(super) fn least(provider: Provider, hunt: &Hunt) -> Self {
         let place = Self::empty(provider, hunt);
         place.set("database/engine", "postgres");
         place.set("database/host", "db.internal");
@@ -26,10 +36,6 @@ impl Place {
         for name in ["database/username", "database/password", "jwt/signing_key"] {
             place.plant(hunt, name);
         }
-        // it is sent in a header, which not every character can
-        let sendable: String = Marker::random().text().chars().filter(char::is_ascii_alphanumeric).collect();
-        let key = hunt.plant("openai/api_key", Marker::new(format!("sk-{sendable}")));
-        place.set("openai/api_key", key.text());
         place
     }
 
