@@ -76,7 +76,7 @@ pub use untyped::Untyped;
 
 use crate::builder::Builder;
 use crate::config::Config;
-use clap::error::ErrorKind::MissingRequiredArgument;
+use clap::error::ErrorKind::{ArgumentConflict, MissingRequiredArgument};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use say::Failure;
 use serde::de::DeserializeOwned;
@@ -88,7 +88,8 @@ use std::process::ExitCode;
 /// The commands, for an application that has a command line of its own: a `clap::Subcommand`.
 ///
 /// An application flattens them among its own (`#[command(flatten)]`) or puts them below one (`#[command(subcommand)]`),
-/// and hands what was parsed to [`run_with`].
+/// and hands what was parsed to [`run_with`]. What was parsed keeps no value that was put among the arguments by mistake;
+/// clap's own messages, which the application prints, may quote one (`--passphrase=…`), and those of [`run`] do not.
 #[derive(Debug, Subcommand)]
 #[non_exhaustive]
 pub enum Commands {
@@ -162,14 +163,13 @@ pub async fn run<T: DeserializeOwned + Send + Sync + 'static>() -> ExitCode {
     let parsed = command.try_get_matches_from_mut(&args);
     let program = match parsed.and_then(|matches| Program::from_arg_matches(&matches)) {
         Ok(program) => program,
-        // what clap would say quotes the arguments
-        Err(e) if e.use_stderr() && e.kind() != MissingRequiredArgument && local::is_set(&args) => {
-            return say::end(Err(Failure::Usage(local::NO_VALUE.to_owned())));
-        }
         Err(e) => {
-            // there is nobody to tell if even this cannot be printed
-            let _ = e.print();
-            return ExitCode::from(u8::try_from(e.exit_code()).unwrap_or(2));
+            // most of what clap would say quotes the arguments
+            let quotes = e.use_stderr() && !matches!(e.kind(), MissingRequiredArgument | ArgumentConflict);
+            return match local::quietly(&args).filter(|_| quotes) {
+                Some(said) => say::end(Err(Failure::Usage(said.to_owned()))),
+                None => refused(&e),
+            };
         }
     };
     if program.verbose {
@@ -200,6 +200,13 @@ pub async fn run_with<T: DeserializeOwned + Send + Sync + 'static>(
         Commands::Exec(command) => exec::run(command, builder).await,
     };
     say::end(ended)
+}
+
+/// Prints clap's own words: help, the version, or what was not understood.
+fn refused(e: &clap::Error) -> ExitCode {
+    // there is nobody to tell if even this cannot be printed
+    let _ = e.print();
+    ExitCode::from(u8::try_from(e.exit_code()).unwrap_or(2))
 }
 
 /// Whether this is the program that knows no type.
@@ -236,6 +243,8 @@ mod tests {
             &["local", "set", "a", "--", "hunter2pw"],
             &["local", "rekey", "--add", "hunter2pw", "--remove", "hunter2pw"],
             &["local", "init", "--recipient", "hunter2pw"],
+            &["local", "init", "--passphrase", "hunter2pw"],
+            &["local", "rekey", "hunter2pw"],
         ] {
             let program = Program::try_parse_from(["secretfig"].iter().chain(args)).unwrap();
             assert!(!format!("{program:?}{program:#?}").contains("hunter2"), "{args:?}");

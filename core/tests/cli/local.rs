@@ -109,6 +109,17 @@ fn a_value_among_the_arguments_is_refused_and_not_repeated() {
     }
     assert_eq!(names(&ground), [""; 0]);
     ground.run(&["local", "set"]).refused(2, "<NAME>");
+    for args in [
+        &["local", "init", "--file", "b.age", "--passphrase", "hunter2pw"][..],
+        &["local", "init", "--file", "b.age", "--passphrase=hunter2pw"],
+        &["local", "rekey", "--passphrase", "hunter2pw"],
+        &["local", "rekey", "--passphrase=hunter2pw"],
+        &["local", "rekey", "-phunter2pw"],
+    ] {
+        let ran = ground.run_with(args, "from standard input").refused(2, "a passphrase is no argument");
+        assert!(!ran.err.contains("hunter2") && ran.out.is_empty(), "{args:?}: {}", ran.err);
+    }
+    assert!(!ground.path("b.age").exists());
 }
 
 #[test]

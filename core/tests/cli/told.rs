@@ -171,6 +171,8 @@ fn arguments(planted: &Planted, identity: &str) {
         &["local", "set", &format!("database/password={password}")],
         &["local", "set", &format!("--value={password}"), "a"],
         &["local", "set", "a", "--password", password],
+        &["local", "rekey", "--passphrase", password],
+        &["local", "init", &format!("--passphrase={password}")],
         &["local", "rekey", "--add", identity],
         &["local", "rekey", "--remove", identity],
         &["local", "init", "--file", "b.age", "--recipient", identity],

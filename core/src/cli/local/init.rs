@@ -1,6 +1,6 @@
 //! `local init`: an identity, where there is none, and a store.
 
-use super::{Here, Key, tell_readers};
+use super::{Here, Key, NO_PASSPHRASE, Unwanted, tell_readers};
 use crate::cli::prompt;
 use crate::cli::say::{self, Ended, Failure};
 use secrecy::{ExposeSecret, SecretString};
@@ -28,10 +28,16 @@ pub(super) struct Init {
     /// Keep it as JSON inside, in place of TOML
     #[arg(long)]
     json_layout: bool,
+    /// What must not be there
+    #[arg(hide = true, num_args = 0.., allow_hyphen_values = true, value_parser = Unwanted::parser())]
+    rest: Vec<Unwanted>,
 }
 
 impl Init {
     pub(super) fn run(self, mut here: Here) -> Ended {
+        if !self.rest.is_empty() {
+            return Err(Failure::Usage(NO_PASSPHRASE.to_owned()));
+        }
         let layout = if self.json_layout { Layout::Json } else { Layout::Toml };
         // before a key is made that nothing would need
         if here.settings.store().symlink_metadata().is_ok() {

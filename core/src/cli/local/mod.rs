@@ -17,6 +17,7 @@ use crate::freeze;
 use crate::layers::Profile;
 use crate::plan::Draft;
 use crate::report::{Fault, FaultKind, LoadError, Report};
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use secretfig_local::Settings;
 use secretfig_local::edit::{NoRecipient, Readers, Recipient, Store};
 use secretfig_source::{ErrorKind, SourceError};
@@ -72,14 +73,34 @@ enum LocalCommand {
 }
 
 /// What is said of a value among the arguments; never the value.
-pub(super) const NO_VALUE: &str = "`local set` takes a NAME and no value: an argument stays in the history of your \
-     shell, and every process on this machine can see it (`ps`). Type it at the prompt, or pipe it: `secretfig local \
-     set NAME < file`. What you typed just now counts as seen: take another value if it was a real one";
+const NO_VALUE: &str = "`local set` takes a NAME and no value: an argument stays in the history of your shell, and every \
+     process on this machine can see it (`ps`). Type it at the prompt, or pipe it: `secretfig local set NAME < file`. \
+     What you typed just now counts as seen: take another value if it was a real one";
 
-/// Whether the arguments are those of `local set`, of which nothing must be repeated.
-pub(super) fn is_set(args: &[OsString]) -> bool {
-    let local = args.iter().position(|arg| arg == "local");
-    local.is_some_and(|local| args.iter().skip(local + 1).any(|arg| arg == "set"))
+/// The same of a passphrase.
+const NO_PASSPHRASE: &str = "a passphrase is no argument: it would stay in the history of your shell, and every process \
+     on this machine could see it (`ps`). Type it at the prompt, or pipe it. What you typed just now counts as seen: \
+     take another one if it was real";
+
+/// What to say of arguments that were not understood and of which nothing must be repeated.
+pub(super) fn quietly(args: &[OsString]) -> Option<&'static str> {
+    let local = args.iter().position(|arg| arg == "local")?;
+    let mut commands = args.iter().skip(local + 1);
+    commands.find_map(|arg| match arg.to_str()? {
+        "set" => Some(NO_VALUE),
+        "init" | "rekey" => Some(NO_PASSPHRASE),
+        _ => None,
+    })
+}
+
+/// An argument that may be a value, and is not kept.
+#[derive(Clone, Debug)]
+struct Unwanted;
+
+impl Unwanted {
+    fn parser() -> impl TypedValueParser<Value = Self> {
+        OsStringValueParser::new().map(|_| Self)
+    }
 }
 
 pub(super) async fn run<T: DeserializeOwned + Send + Sync + 'static>(

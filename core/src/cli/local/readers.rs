@@ -1,6 +1,6 @@
 //! `local recipient`, `rekey`: who may read a store.
 
-use super::{Here, Key, init, tell_readers};
+use super::{Here, Key, NO_PASSPHRASE, Unwanted, init, tell_readers};
 use crate::cli::say::{self, Ended, Failure};
 use secretfig_local::edit::{self, Readers};
 
@@ -46,10 +46,16 @@ pub(super) struct Rekey {
     /// Encrypt it with a passphrase in place of keys
     #[arg(long, conflicts_with_all = ["add", "remove"])]
     passphrase: bool,
+    /// What must not be there
+    #[arg(hide = true, num_args = 0.., allow_hyphen_values = true, value_parser = Unwanted::parser())]
+    rest: Vec<Unwanted>,
 }
 
 impl Rekey {
     pub(super) fn run(self, here: &Here) -> Ended {
+        if !self.rest.is_empty() {
+            return Err(Failure::Usage(NO_PASSPHRASE.to_owned()));
+        }
         let (add, remove) = (Key::all(self.add)?, Key::all(self.remove)?);
         let asked = || init::new_passphrase("New passphrase of the store");
         let passphrase = if self.passphrase { Some(asked()?) } else { None };

@@ -1,10 +1,9 @@
 //! `local set`, `remove`, `list`: names are told, values never.
 
-use super::{Here, NO_VALUE};
+use super::{Here, NO_VALUE, Unwanted};
 use crate::cli::prompt;
 use crate::cli::say::{self, Ended, Failure};
 use crate::tree::Clean;
-use clap::builder::{OsStringValueParser, TypedValueParser};
 use secretfig_local::edit;
 use std::convert::Infallible;
 
@@ -26,13 +25,8 @@ pub(super) struct Set {
     #[arg(long)]
     keep_newline: bool,
     /// What must not be there
-    #[arg(
-        hide = true,
-        num_args = 0..,
-        allow_hyphen_values = true,
-        value_parser = OsStringValueParser::new().map(|_| Value)
-    )]
-    value: Vec<Value>,
+    #[arg(hide = true, num_args = 0.., allow_hyphen_values = true, value_parser = Unwanted::parser())]
+    value: Vec<Unwanted>,
 }
 
 /// A name, or `NAME=VALUE`, which is not kept: no `Debug` can show it.
@@ -47,10 +41,6 @@ impl Name {
         Ok(if text.contains('=') { Self::WithValue } else { Self::Alone(text.to_owned()) })
     }
 }
-
-/// An argument that is a value, and is not kept.
-#[derive(Clone, Debug)]
-struct Value;
 
 impl Set {
     /// A value among the arguments, also as `NAME=VALUE`, is refused and not repeated.
