@@ -16,7 +16,7 @@ pub struct AppConfig {
     pub database: Live<Database>,
     /// From `myapp/reports`.
     pub reports: Live<Database>,
-    /// From `myapp/leased`, whose lease ends after [`LEASE`].
+    /// From `myapp/leased`, whose lease ends after two minutes.
     pub leased: Live<Database>,
 }
 
