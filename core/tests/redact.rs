@@ -418,6 +418,21 @@ fn filters_work_outside_and_inside() {
     assert_eq!(some.text().lines().count(), 2);
 }
 
+/// What one layer never wants is not said to be what none wants: `tracing` would remember that.
+#[test]
+fn the_no_of_a_filter_inside_is_its_own() {
+    let sink = Sink::default();
+    let span = || tracing::info_span!("asked").metadata().unwrap();
+    let metadata = tracing::subscriber::with_default(Registry::default(), span);
+    let filtered = human(&sink).with_filter(LevelFilter::WARN);
+    let inside = Redact::around(human(&sink).with_filter(LevelFilter::WARN));
+    let subscriber = Registry::default().with(filtered).with(inside).with(human(&sink));
+    assert!(!subscriber.register_callsite(metadata).is_never());
+    let outside = Redact::around(human(&sink)).with_filter(LevelFilter::WARN);
+    assert!(Registry::default().with(outside).register_callsite(metadata).is_never());
+    assert!(Registry::default().with(Redact::around(human(&sink))).register_callsite(metadata).is_always());
+}
+
 #[test]
 fn a_layer_may_be_exchanged_while_it_runs() {
     let (first, second) = (Sink::default(), Sink::default());
@@ -506,6 +521,8 @@ fn all_calls_reach_the_layer_inside() {
         let guard = outer.enter();
         let inner = tracing::info_span!("inner", secret = SECRET);
         inner.follows_from(&outer);
+        drop(tracing::info_span!(parent: None, "lonely", secret = SECRET));
+        drop(tracing::info_span!(parent: &inner, "leaf", secret = SECRET));
         tracing::info!(secret = SECRET, "it");
         drop(guard);
         tracing::info!(parent: &inner, secret = SECRET, "below");
@@ -535,6 +552,8 @@ fn all_calls_reach_the_layer_inside() {
     assert!(!all.contains("hunter2") && all.contains("[redacted]"), "{all}");
     let find = |what: &str| calls.iter().find(|call| call.contains(what)).unwrap().clone();
     assert!(find("\"inner\"").contains("Some(\"outer\")"), "{all}");
+    assert!(find("\"lonely\"").contains("true None") && find("\"lonely\"").contains("Root"), "{all}");
+    assert!(find("\"leaf\"").contains("parent: Explicit"), "{all}");
     let event = |message: &str| {
         calls.iter().find(|c| c.starts_with("event Event") && c.contains(message)).unwrap().clone()
     };

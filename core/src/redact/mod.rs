@@ -206,13 +206,11 @@ where
         self.event(event, |event| self.inner.on_event(event, context));
     }
 
-    /// Never for good where the inner layer may have a filter: its *no* would be taken for that of all layers.
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        let interest = self.inner.register_callsite(metadata);
-        if self.may_filter && interest.is_always() { Interest::sometimes() } else { interest }
+        self.inner.register_callsite(metadata)
     }
 
-    /// For the same reason, no bound for others where the inner layer knows none, or is none.
+    /// No bound for other layers where the inner one is filtered without a bound, or is none: they would lose their lines.
     fn max_level_hint(&self) -> Option<LevelFilter> {
         let hint = self.inner.max_level_hint();
         let unbound = self.may_filter && hint.is_none_or(|hint| hint == LevelFilter::OFF);
