@@ -1,7 +1,7 @@
 //! Runs the program as a newcomer would, and looks for every value it made in all that it prints.
 
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a stage that cannot be set fails its test")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a stage that cannot be set fails its test")]
 
 use secretfig_local::{Local, Settings};
 use secretfig_source::{Ask, Exposed, Format, Node, Reading, Source};

@@ -170,7 +170,7 @@ impl Node {
             for (hidden, n, node) in fields {
                 match node {
                     Node::Plain(n_plain) => {
-                        pairs.push((name(*hidden, *n), format!("plain<{n_plain}>").into()))
+                        pairs.push((name(*hidden, *n), format!("plain<{n_plain}>").into()));
                     }
                     Node::Secret(marker) => pairs.push((name(*hidden, *n), (&*markers[*marker]).into())),
                     node if !hidden => node.pairs(markers, pairs),
@@ -228,7 +228,7 @@ pub(crate) fn hunt(ground: &Ground, cases: u32) {
                     );
                     if way == "query" {
                         kept.iter_mut().for_each(|kept| {
-                            *kept = form_urlencoded::byte_serialize(kept.as_bytes()).collect()
+                            *kept = form_urlencoded::byte_serialize(kept.as_bytes()).collect();
                         });
                     }
                 }
