@@ -247,12 +247,19 @@ fn files(of: &SourceSettings<'_>) -> Built {
             let hint = format!("`[source.files]` {key}: {what}");
             (FaultKind::Setting("a setting of the source `files` is wrong"), hint)
         };
+        // a variable stands above the file, as everywhere
+        let beaten =
+            of.var(&format!("SECRETFIG_FILES_{}", key.to_uppercase())).is_some_and(|v| !v.is_empty());
         settings = match key {
             "folder" => settings.folder(value),
-            "max_bytes" => settings.max_bytes(value.parse().map_err(|_| wrong("a number of bytes"))?),
-            "trailing_newline" => settings.trailing_newline(
-                value.parse::<TrailingNewline>().map_err(|_| wrong("`strip-one` or `keep`"))?,
-            ),
+            "max_bytes" => {
+                let bytes = value.parse().map_err(|_| wrong("a number of bytes"))?;
+                if beaten { settings } else { settings.max_bytes(bytes) }
+            }
+            "trailing_newline" => {
+                let rule = value.parse::<TrailingNewline>().map_err(|_| wrong("`strip-one` or `keep`"))?;
+                if beaten { settings } else { settings.trailing_newline(rule) }
+            }
             _ => return Err(wrong("known are `folder`, `max_bytes`, `trailing_newline`")),
         };
     }

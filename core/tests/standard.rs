@@ -208,6 +208,18 @@ async fn broken_entries_are_faults_that_say_how_to_write_them() {
 }
 
 #[tokio::test]
+async fn a_variable_of_a_source_stands_above_its_table() {
+    let keep = "port = 80\n[database]\nhost = 'db'\n[secrets]\n'database.password' = 'db-password'\n\
+                [source.files]\ntrailing_newline = 'keep'\nmax_bytes = 100\n";
+    let folder = usual().write("config.toml", keep);
+    assert_eq!(password(&folder.builder().load().await.unwrap()), "pw-1\n");
+    let folder = folder.var("SECRETFIG_FILES_TRAILING_NEWLINE", "strip-one");
+    assert_eq!(password(&folder.builder().load().await.unwrap()), "pw-1");
+    let (_, kind, _) = only_fault(folder.var("SECRETFIG_FILES_MAX_BYTES", "2").builder::<App>().load().await);
+    assert_eq!(kind, FaultKind::Source(secretfig::source::ErrorKind::TooLarge));
+}
+
+#[tokio::test]
 async fn references_are_honoured_in_plain_layers_only() {
     let folder = Folder::new()
         .write("config.toml", "[database]\nhost = 'h'\npassword = 'file-secret://db/password'\n")
