@@ -216,6 +216,7 @@ fn whole() -> FakeSource {
 async fn the_fake_keeps_every_promise() {
     let fake = whole();
     let done = conformance(&Staged::new(fake.clone(), Breaks::Nothing)).await;
+    println!("{done}");
     assert_eq!(
         done.to_string(),
         "conformance of fake: 32 cases ran, 1 skipped (what is not claimed is refused: all is claimed)"
