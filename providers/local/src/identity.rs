@@ -5,7 +5,7 @@
 
 use crate::error::{Refusal, misconfigured};
 use crate::open;
-use crate::settings::{Given, Settings};
+use crate::settings::{Given, MISPLACED, Settings};
 use age::x25519;
 use secrecy::{ExposeSecret, SecretString};
 use secretfig_source::ErrorKind;
@@ -44,6 +44,7 @@ pub(crate) fn keys(settings: &Settings) -> Result<Keys, Refusal> {
         (Some(Given::File(path, who)), _) => {
             from_file(path, settings).map_err(|e| e.about(&format!("identity file of {who}")))
         }
+        (Some(Given::Misplaced(who)), _) => Err(misconfigured(format!("{who}: {MISPLACED}"))),
         (None, Some(path)) if !matches!(path.try_exists(), Ok(false)) => {
             from_file(path, settings).map_err(|e| e.about(&format!("identity file `{}`", path.display())))
         }
@@ -68,6 +69,7 @@ pub(crate) fn passphrase(settings: &Settings) -> Result<Option<SecretString>, Re
     let text = match &settings.passphrase {
         None => return Ok(None),
         Some(Given::Text(text, _)) => text.clone(),
+        Some(Given::Misplaced(who)) => return Err(misconfigured(format!("{who}: {MISPLACED}"))),
         Some(Given::File(path, who)) => {
             let about = |e: Refusal| e.about(&format!("passphrase file of {who}"));
             let bytes = open::read(path, MOST).map_err(about)?;

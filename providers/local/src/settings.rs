@@ -4,7 +4,7 @@ use crate::error::{Refusal, misconfigured};
 use secrecy::SecretString;
 use secretfig_source::SourceError;
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroize;
@@ -32,9 +32,10 @@ const MOST_BYTES: usize = 64 << 20;
 /// | [`passphrase_file`](Self::passphrase_file) | `SECRETFIG_AGE_PASSPHRASE_FILE`: a path | none |
 /// | [`max_bytes`](Self::max_bytes) | `SECRETFIG_AGE_MAX_BYTES` | 1 MiB (1048576 bytes) of plaintext |
 ///
-/// `SECRETFIG_AGE_IDENTITY` is looked at before `SECRETFIG_AGE_IDENTITY_FILE`, and
-/// `SECRETFIG_AGE_PASSPHRASE` before `SECRETFIG_AGE_PASSPHRASE_FILE`. Only [`Settings::from_env`]
-/// knows the default identity file, since only it is told where the user's config folder is:
+/// Of `SECRETFIG_AGE_IDENTITY` and `SECRETFIG_AGE_IDENTITY_FILE` one is set, and of
+/// `SECRETFIG_AGE_PASSPHRASE` and `SECRETFIG_AGE_PASSPHRASE_FILE`: both are a fault, since nobody
+/// can tell which of two was meant. Only [`Settings::from_env`] knows the default identity file,
+/// since only it is told where the user's config folder is:
 ///
 /// | system | folder |
 /// | --- | --- |
@@ -72,6 +73,22 @@ pub(crate) enum Given {
     Text(SecretString, &'static str),
     /// A path is not shown: the secret itself may have been put there by mistake.
     File(PathBuf, &'static str),
+    /// A key where a path belongs. It was dropped at once, so that it becomes no file's name.
+    Misplaced(&'static str),
+}
+
+/// What is said of a key with something around it, which would else be taken for a path.
+pub(crate) const MISPLACED: &str = "it is a key with quotes or other text around it, or stands where a path belongs; \
+    give the key alone, or the path of its file";
+
+impl Given {
+    fn file(path: PathBuf, who: &'static str) -> Self {
+        if Settings::holds_key(&path) {
+            crate::wipe(path.into_os_string());
+            return Given::Misplaced(who);
+        }
+        Given::File(path, who)
+    }
 }
 
 impl Default for Settings {
@@ -117,6 +134,20 @@ impl Settings {
         })
     }
 
+    /// Whether a text holds a key, whatever stands around it: quotes that a Docker env file kept, a word before it.
+    /// It is neither the text of an identity file nor a path, and is never shown.
+    ///
+    /// ```
+    /// use secretfig_local::Settings;
+    /// assert!(Settings::holds_key("\"AGE-SECRET-KEY-1QQQ\""));
+    /// assert!(!Settings::holds_key("/home/ada/.config/secretfig/identity.txt"));
+    /// ```
+    pub fn holds_key(text: impl AsRef<OsStr>) -> bool {
+        let text = text.as_ref().as_encoded_bytes();
+        let has = |key: &[u8]| text.windows(key.len()).any(|part| part.eq_ignore_ascii_case(key));
+        has(b"AGE-SECRET-KEY-") || has(b"AGE-PLUGIN-")
+    }
+
     /// `secrets.age`, no identity, no passphrase; the defaults for all else. The environment is not
     /// looked at.
     pub fn new() -> Self {
@@ -150,7 +181,7 @@ impl Settings {
         let mut settings = Self::new();
         let mut wrong = Vec::new();
         if let Some(file) = known.take(FILE) {
-            settings.file = file.into();
+            settings.file = taken_for_path(FILE, file, &mut wrong).unwrap_or(settings.file);
         }
         settings.identity = identity_from(&mut known, &mut wrong);
         settings.usual_identity =
@@ -182,7 +213,7 @@ impl Settings {
     /// The keys of this file open it.
     #[must_use]
     pub fn identity_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.identity = Some(Given::File(path.into(), "`identity_file`"));
+        self.identity = Some(Given::file(path.into(), "`identity_file`"));
         self
     }
 
@@ -197,7 +228,7 @@ impl Settings {
     /// does not belong to the passphrase.
     #[must_use]
     pub fn passphrase_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.passphrase = Some(Given::File(path.into(), "`passphrase_file`"));
+        self.passphrase = Some(Given::file(path.into(), "`passphrase_file`"));
         self
     }
 
@@ -231,7 +262,7 @@ impl Settings {
     pub fn identity_path(&self) -> Option<&Path> {
         match &self.identity {
             Some(Given::File(path, _)) => Some(path),
-            Some(Given::Text(..)) => None,
+            Some(Given::Text(..) | Given::Misplaced(_)) => None,
             None => self.usual_identity.as_deref(),
         }
     }
@@ -250,6 +281,7 @@ impl Settings {
     pub(crate) fn checked(mut self) -> Result<Self, Refusal> {
         let mut wrong = Vec::new();
         let mut absolute = |path: &mut PathBuf, what: &str| match std::path::absolute(&*path) {
+            _ if Self::holds_key(&path) => wrong.push(format!("{what}: {MISPLACED}")),
             Ok(whole) => *path = whole,
             Err(_) => wrong.push(format!("{what} has no path")),
         };
@@ -259,6 +291,11 @@ impl Settings {
         {
             if let Some(Given::File(path, _)) = given {
                 absolute(path, what);
+            }
+        }
+        for given in [&self.identity, &self.passphrase] {
+            if let Some(Given::Misplaced(who)) = given {
+                wrong.push(format!("{who}: {MISPLACED}"));
             }
         }
         if self.max_bytes > MOST_BYTES {
@@ -271,7 +308,7 @@ impl Settings {
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
-            .field("file", &self.file)
+            .field("file", if Self::holds_key(&self.file) { &"a key" } else { &self.file })
             .field("identity", &self.identity)
             .field("usual_identity", &self.usual_identity)
             .field("passphrase", &self.passphrase)
@@ -285,21 +322,25 @@ impl fmt::Debug for Given {
         match self {
             Given::Text(_, who) => write!(f, "text of {who}"),
             Given::File(_, who) => write!(f, "file of {who}"),
+            Given::Misplaced(who) => write!(f, "a key in place of a file of {who}"),
         }
     }
 }
 
 fn identity_from(known: &mut Variables, wrong: &mut Vec<String>) -> Option<Given> {
+    known.only_one(IDENTITY, IDENTITY_FILE, wrong);
     if let Some(value) = known.take(IDENTITY) {
-        return match value.into_string() {
+        let value = match value.into_string() {
             Ok(mut text) if Settings::is_identity(&text) => {
                 let given = Given::Text(SecretString::from(text.as_str()), "`SECRETFIG_AGE_IDENTITY`");
                 text.zeroize();
-                Some(given)
+                return Some(given);
             }
-            Ok(path) => Some(Given::File(path.into(), "`SECRETFIG_AGE_IDENTITY`")),
-            Err(path) => Some(Given::File(path.into(), "`SECRETFIG_AGE_IDENTITY`")),
+            Ok(text) => text.into(),
+            Err(value) => value,
         };
+        let path = taken_for_path(IDENTITY, value, wrong)?;
+        return Some(Given::file(path, "`SECRETFIG_AGE_IDENTITY`"));
     }
     let path = known.take(IDENTITY_FILE)?;
     if path.to_str().is_some_and(Settings::is_identity) {
@@ -307,10 +348,12 @@ fn identity_from(known: &mut Variables, wrong: &mut Vec<String>) -> Option<Given
         crate::wipe(path);
         return None;
     }
-    Some(Given::File(path.into(), "`SECRETFIG_AGE_IDENTITY_FILE`"))
+    let path = taken_for_path(IDENTITY_FILE, path, wrong)?;
+    Some(Given::file(path, "`SECRETFIG_AGE_IDENTITY_FILE`"))
 }
 
 fn passphrase_from(known: &mut Variables, wrong: &mut Vec<String>) -> Option<Given> {
+    known.only_one(PASSPHRASE, PASSPHRASE_FILE, wrong);
     if let Some(value) = known.take(PASSPHRASE) {
         return match value.into_string() {
             Ok(mut text) => {
@@ -325,7 +368,18 @@ fn passphrase_from(known: &mut Variables, wrong: &mut Vec<String>) -> Option<Giv
             }
         };
     }
-    known.take(PASSPHRASE_FILE).map(|path| Given::File(path.into(), "`SECRETFIG_AGE_PASSPHRASE_FILE`"))
+    let path = taken_for_path(PASSPHRASE_FILE, known.take(PASSPHRASE_FILE)?, wrong)?;
+    Some(Given::file(path, "`SECRETFIG_AGE_PASSPHRASE_FILE`"))
+}
+
+/// The path that a variable holds, unless a key is part of it: a path is shown, and becomes a file's name.
+fn taken_for_path(variable: &str, value: OsString, wrong: &mut Vec<String>) -> Option<PathBuf> {
+    if Settings::holds_key(&value) {
+        crate::wipe(value);
+        wrong.push(format!("`{variable}`: {MISPLACED}"));
+        return None;
+    }
+    Some(value.into())
 }
 
 /// The variables that count, wiped when they are not taken.
@@ -335,6 +389,13 @@ struct Variables(BTreeMap<String, OsString>);
 impl Variables {
     fn take(&mut self, name: &str) -> Option<OsString> {
         self.0.remove(name)
+    }
+
+    /// Two that say the same thing are told, and neither is preferred.
+    fn only_one(&self, one: &str, other: &str, wrong: &mut Vec<String>) {
+        if self.0.contains_key(one) && self.0.contains_key(other) {
+            wrong.push(format!("`{one}` and `{other}` are both set: unset one of them"));
+        }
     }
 
     fn folder(&self, name: &str) -> Option<PathBuf> {
@@ -423,12 +484,12 @@ mod tests {
         assert_eq!(file(&settings.identity), Some(Path::new("/etc/app/k")));
         assert_eq!(file(&settings.passphrase), Some(Path::new("/run/p")));
 
-        // the text before the file, and a path where there is no key
+        // an empty one counts as unset; and a path where there is no key
         let settings = from(&[
             ("SECRETFIG_AGE_IDENTITY", &format!("# mine\n{KEY}\n")),
-            ("SECRETFIG_AGE_IDENTITY_FILE", "/k"),
+            ("SECRETFIG_AGE_IDENTITY_FILE", ""),
             ("SECRETFIG_AGE_PASSPHRASE", "hunter2"),
-            ("SECRETFIG_AGE_PASSPHRASE_FILE", "/p"),
+            ("SECRETFIG_AGE_PASSPHRASE_FILE", ""),
         ]);
         assert!(
             matches!(&settings.identity, Some(Given::Text(text, _)) if text.expose_secret().contains(KEY))
@@ -474,6 +535,46 @@ mod tests {
         assert_eq!(
             SourceError::from(error).what_to_do(),
             "the store has no path; the identity file has no path; `max_bytes` can be at most 67108864 (64 MiB)"
+        );
+    }
+
+    #[test]
+    fn a_key_that_is_taken_for_a_path_is_neither_shown_nor_kept() {
+        for key in [
+            format!("\"{KEY}\""),
+            format!("'{}'", KEY.to_lowercase()),
+            format!("key={KEY}"),
+            format!("./{KEY}"),
+            format!("\"AGE-PLUGIN-YUBIKEY-1{}\"", &KEY[16..]),
+        ] {
+            for variable in [FILE, IDENTITY, IDENTITY_FILE, PASSPHRASE_FILE] {
+                let error = Settings::from_env([(variable, &key)]).unwrap_err();
+                assert_eq!(error.what_to_do(), format!("`{variable}`: {MISPLACED}"));
+            }
+            let bare = Settings::new;
+            for settings in [bare().identity_file(&key), bare().passphrase_file(&key), bare().file(&key)] {
+                let shown = format!("{settings:?} {settings:#?} {:?}", settings.identity_path());
+                let error = SourceError::from(settings.checked().unwrap_err());
+                assert!(error.what_to_do().contains(MISPLACED), "{error}");
+                let said = format!("{shown} {error}").to_uppercase();
+                assert!(!said.contains(&KEY[16..]), "{said}");
+            }
+        }
+    }
+
+    #[test]
+    fn two_variables_that_say_the_same_are_a_fault() {
+        let error = Settings::from_env([
+            (IDENTITY, KEY),
+            (IDENTITY_FILE, "/k"),
+            (PASSPHRASE, "hunter2"),
+            (PASSPHRASE_FILE, "/p"),
+        ])
+        .unwrap_err();
+        assert_eq!(
+            error.what_to_do(),
+            "`SECRETFIG_AGE_IDENTITY` and `SECRETFIG_AGE_IDENTITY_FILE` are both set: unset one of them; \
+             `SECRETFIG_AGE_PASSPHRASE` and `SECRETFIG_AGE_PASSPHRASE_FILE` are both set: unset one of them"
         );
     }
 }
