@@ -94,15 +94,43 @@ pub(crate) fn read(
             }
         }
     }
-    if let Some(Slot { node: Merged::Table(sources, _), .. }) = tables.get("source") {
-        for (name, slot) in sources {
-            if let Merged::Table(table, _) = &slot.node {
-                let keys = table.iter().filter_map(|(key, slot)| Some(((*key).to_owned(), scalar(slot)?)));
-                settings.sources.insert(name.to_lowercase(), keys.collect());
+    if let Some(sources) = tables.get("source") {
+        of_sources(sources, draft, &mut settings);
+    }
+    settings
+}
+
+/// The tables `[source.<name>]`. What is dropped would leave its default in force, such as another store.
+fn of_sources(source: &Slot<'_>, draft: &mut Draft, settings: &mut Settings) {
+    let mut wrong = |path: KeyPath, slot: &Slot<'_>, reason| {
+        // a reference was told as one
+        if !matches!(slot.node, Merged::Hole) {
+            let fault = Fault::new(path, FaultKind::Setting(reason)).layer(layer(draft, slot));
+            draft.faults.push(fault);
+        }
+    };
+    let Merged::Table(sources, _) = &source.node else {
+        return wrong(KeyPath::of(["source"]), source, "`[source]` holds a table for each source");
+    };
+    for (name, slot) in sources {
+        let Merged::Table(table, _) = &slot.node else {
+            wrong(KeyPath::of(["source", name]), slot, "the settings of a source are a table");
+            continue;
+        };
+        let own = settings.sources.entry(name.to_lowercase()).or_default();
+        for (key, slot) in table {
+            match scalar(slot) {
+                Some(value) => {
+                    own.insert((*key).to_owned(), value);
+                }
+                None => wrong(
+                    KeyPath::of(["source", name, key]),
+                    slot,
+                    "a setting of a source is text, a whole number or a boolean",
+                ),
             }
         }
     }
-    settings
 }
 
 /// `SECRET_NAME_DATABASE=…`, nesting by `__`.
@@ -297,17 +325,26 @@ pub(crate) fn store(
             .iter()
             .any(|name| variables.get(&format!("SECRETFIG_AGE_{name}")).is_some_and(|v| !v.is_empty()))
     };
+    for (one, other) in [("identity", "identity_file"), ("passphrase", "passphrase_file")] {
+        if table.contains_key(one) && table.contains_key(other) {
+            let hint = format!("`[source.local]` has `{one}` and `{other}`: take one of them out");
+            return Err((FaultKind::Setting("two settings of the source `local` say the same"), hint));
+        }
+    }
     for (key, value) in table {
         let wrong = |what: &str| {
             let hint = format!("`[source.local]` {key}: {what}");
             (FaultKind::Setting("a setting of the source `local` is wrong"), hint)
         };
-        let inline = key == "passphrase" || (key == "identity" && Store::is_identity(value));
+        let holds_key = Store::is_identity(value) || Store::holds_key(value);
+        let inline = key == "passphrase" || holds_key;
         if strict && inline {
+            let name = key.strip_suffix("_file").unwrap_or(key);
+            let name = if name == "passphrase" { name } else { "identity" };
             let hint = format!(
-                "`[source.local]` {key}: put it into a file that `{key}_file` names, or into \
+                "`[source.local]` {key}: put it into a file that `{name}_file` names, or into \
                  SECRETFIG_AGE_{}; a plain file may hold it in relaxed profiles only",
-                key.to_uppercase()
+                name.to_uppercase()
             );
             return Err((
                 FaultKind::Setting("a secret stands among the settings of the source `local`"),
@@ -319,6 +356,13 @@ pub(crate) fn store(
             "passphrase" | "passphrase_file" => set(&["PASSPHRASE", "PASSPHRASE_FILE"]),
             key => set(&[&key.to_uppercase()]),
         };
+        // a path is shown, and becomes a file's name
+        if holds_key && (key != "identity" || !Store::is_identity(value)) && key != "passphrase" {
+            return Err(wrong(
+                "it is a key with quotes or other text around it, or stands where a path belongs; \
+                 give the key alone, as `identity`, or the path of its file",
+            ));
+        }
         let max_bytes = || value.parse().map_err(|_| wrong("a number of bytes"));
         settings = match key.as_str() {
             "max_bytes" if beaten => max_bytes().map(|_: usize| settings)?,

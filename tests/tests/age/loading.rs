@@ -86,6 +86,9 @@ fn a_secret_among_the_settings_is_a_fault_in_strict_profiles() {
     for (line, hint) in [
         ("passphrase = 'hunter2'", "passphrase_file"),
         ("identity = 'AGE-SECRET-KEY-1HUNTER2'", "identity_file"),
+        ("identity = '\"AGE-SECRET-KEY-1HUNTER2\"'", "SECRETFIG_AGE_IDENTITY"),
+        ("identity_file = 'AGE-SECRET-KEY-1HUNTER2'", "identity_file"),
+        ("file = 'age-secret-key-1hunter2'", "identity_file"),
         ("identity = \"\"\"\n# mine\nAGE-SECRET-KEY-1HUNTER2\n\"\"\"", "SECRETFIG_AGE_IDENTITY"),
     ] {
         refused(&place(line), "production", &[], &["a secret stands among the settings", hint]);
@@ -109,4 +112,46 @@ fn wrong_settings_are_told_by_their_key() {
         &[],
         &["`[source.local]` nonsense", "passphrase_file"],
     );
+}
+
+#[test]
+fn a_key_that_is_taken_for_a_path_is_not_shown_in_relaxed_profiles() {
+    for line in [
+        "identity = '\"AGE-SECRET-KEY-1HUNTER2\"'",
+        "identity = 'key=age-secret-key-1hunter2'",
+        "identity_file = 'AGE-SECRET-KEY-1HUNTER2'",
+        "passphrase_file = 'AGE-PLUGIN-X-1HUNTER2'",
+        "file = 'AGE-SECRET-KEY-1HUNTER2'",
+    ] {
+        let key = line.split(' ').next().unwrap();
+        let told = format!("`[source.local]` {key}: it is a key with quotes or other text around it");
+        refused(&place(line), "default", &[], &[&told]);
+    }
+    let variable = [("SECRETFIG_AGE_IDENTITY", "\"AGE-SECRET-KEY-1HUNTER2\"")];
+    refused(&place(""), "default", &variable, &["`SECRETFIG_AGE_IDENTITY`: it is a key with quotes"]);
+}
+
+#[test]
+fn a_setting_of_a_wrong_type_is_a_fault_and_not_the_default() {
+    let usable = "identity_file = 'identity.txt'\n";
+    for (line, key) in [
+        ("file = ['hunter2']", "source.local.file"),
+        ("max_bytes = 1.5", "source.local.max_bytes"),
+        ("passphrase = { is = 'hunter2' }", "source.local.passphrase"),
+        ("[source.other]\nlist = ['hunter2']", "source.other.list"),
+        ("[source]\nmine = 'hunter2'", "source.mine"),
+    ] {
+        let place = place(&format!("{usable}{line}"));
+        refused(&place, "default", &[], &[key, "source", "config.toml"]);
+    }
+}
+
+#[test]
+fn two_settings_that_say_the_same_are_a_fault_that_names_both() {
+    for (lines, said) in [
+        ("identity = 'identity.txt'\nidentity_file = 'identity.txt'", "`identity` and `identity_file`"),
+        ("passphrase = 'hunter2'\npassphrase_file = 'p'", "`passphrase` and `passphrase_file`"),
+    ] {
+        refused(&place(lines), "default", &[], &["say the same", said]);
+    }
 }
