@@ -227,7 +227,8 @@ impl<T> Builder<T> {
         self
     }
 
-    /// How long one call to a source may take. Default 3 s.
+    /// How long one call to a source may take. Default 3 s. A source that is slow by design, such as a store behind a
+    /// passphrase, says that it needs longer ([`SourceInfo::attempt`](secretfig_source::SourceInfo::attempt)).
     #[must_use]
     pub fn attempt_timeout(mut self, limit: Duration) -> Self {
         self.attempt = limit;

@@ -171,7 +171,7 @@ async fn previous(
         let named = plan.sources.get(secret.source)?;
         (keep && named.source.info().abilities.previous).then_some(async move {
             let ask = secret.ask.clone().at(At::Previous);
-            let left = until.since(asking.clock.tick()).min(asking.attempt);
+            let left = asking.left(&named.source.info(), until);
             let mut results = runtime::within(left, named.source.fetch(std::slice::from_ref(&ask))).await?;
             results.pop().map(|result| (*id, result))
         })

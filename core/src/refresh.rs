@@ -3,12 +3,14 @@
 //! All of it happens outside the critical section of [`crate::publish`]; what comes back are arrivals.
 
 use crate::audit;
-use crate::plan::{Plan, SecretId};
+use crate::plan::{NamedSource, Plan, SecretId};
 use crate::publish::{Arrival, Outcome, Published};
 use crate::runtime;
 use crate::store::is_taken_away;
 use crate::waiting;
-use secretfig_source::{Ask, Clock, ErrorKind, Fetched, Identity, Probe, Revision, SourceError, Tick};
+use secretfig_source::{
+    Ask, Clock, ErrorKind, Fetched, Identity, Probe, Revision, SourceError, SourceInfo, Tick,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -47,17 +49,20 @@ impl Asking {
                 if !needed {
                     return Ok(None);
                 }
-                match runtime::within(self.left(until), named.source.sign_in()).await {
+                let limit = self.left(&named.source.info(), until);
+                match runtime::within(limit, named.source.sign_in()).await {
                     Some(result) => result,
-                    None => Err(SourceError::new(ErrorKind::Timeout, named.name.clone())),
+                    None => Err(late(named, limit)),
                 }
             }
         });
         waiting::all(signing, usize::MAX).await
     }
 
-    fn left(&self, until: Tick) -> Duration {
-        until.since(self.clock.tick()).min(self.attempt)
+    /// For one call to this source: what the application says or, where that is longer, what the source says.
+    pub(crate) fn left(&self, info: &SourceInfo, until: Tick) -> Duration {
+        let attempt = info.attempt.map_or(self.attempt, |own| own.max(self.attempt));
+        until.since(self.clock.tick()).min(attempt)
     }
 
     /// Fetches these secrets: per source in calls as its batch says, all concurrently.
@@ -81,7 +86,9 @@ impl Asking {
         until: Tick,
     ) -> Vec<(SecretId, Result<Fetched, SourceError>)> {
         let Some(named) = self.plan.sources.get(source) else { return Vec::new() };
-        let answers = runtime::within(self.left(until), named.source.fetch(&asks)).await;
+        let limit = self.left(&named.source.info(), until);
+        let answers = runtime::within(limit, named.source.fetch(&asks)).await;
+        let answers = answers.ok_or_else(|| late(named, limit));
         self.answered(source, ids, &asks, answers, audit::fetched)
     }
 
@@ -106,7 +113,9 @@ impl Asking {
         until: Tick,
     ) -> Vec<(SecretId, Result<Probe, SourceError>)> {
         let Some(named) = self.plan.sources.get(source) else { return Vec::new() };
-        let answers = runtime::within(self.left(until), named.source.probe(&asks)).await;
+        let limit = self.left(&named.source.info(), until);
+        let answers = runtime::within(limit, named.source.probe(&asks)).await;
+        let answers = answers.ok_or_else(|| late(named, limit));
         self.answered(source, ids, &asks, answers, audit::probed)
     }
 
@@ -116,16 +125,19 @@ impl Asking {
         source: usize,
         ids: Vec<SecretId>,
         asks: &[Ask],
-        answers: Option<Vec<Result<A, SourceError>>>,
+        answers: Result<Vec<Result<A, SourceError>>, SourceError>,
         tell: fn(Option<&Identity>, &str, &str, &Result<A, SourceError>),
     ) -> Vec<(SecretId, Result<A, SourceError>)> {
         let name = self.plan.sources.get(source).map_or("", |named| named.name.as_str());
         let identity = self.identities.get(source).and_then(Option::as_ref);
-        let in_time = answers.is_some();
-        let mut answers = answers.into_iter().flatten();
+        let (answers, late) = match answers {
+            Ok(answers) => (answers, None),
+            Err(late) => (Vec::new(), Some(late)),
+        };
+        let mut answers = answers.into_iter();
         let each = ids.into_iter().zip(asks).map(|(id, ask)| {
-            let none = || Err(if in_time { short(name, ask) } else { late(name, ask) });
-            let result = answers.next().unwrap_or_else(none);
+            let none = || late.clone().map_or_else(|| short(name, ask), |late| late.secret(ask.name()));
+            let result = answers.next().unwrap_or_else(|| Err(none()));
             tell(identity, name, &ask.to_string(), &result);
             (id, result)
         });
@@ -251,8 +263,13 @@ pub(crate) struct Unrest {
     pub(crate) stopped: BTreeSet<SecretId>,
 }
 
-fn late(source: &str, ask: &Ask) -> SourceError {
-    SourceError::new(ErrorKind::Timeout, source.to_owned()).secret(ask.name())
+fn late(named: &NamedSource, limit: Duration) -> SourceError {
+    let error = SourceError::new(ErrorKind::Timeout, named.name.clone());
+    match named.source.info().late {
+        // what is left of a deadline has digits that nobody reads
+        Some(hint) => error.hint_naming(format!("it took longer than {:.1} s: {hint}", limit.as_secs_f64())),
+        None => error,
+    }
 }
 
 fn short(source: &str, ask: &Ask) -> SourceError {

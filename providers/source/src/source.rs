@@ -118,6 +118,11 @@ pub struct SourceInfo {
     /// How long a fetched value counts as fresh where no setting says; `None` is the core's 5
     /// minutes.
     pub ttl: Option<Duration>,
+    /// How long one call may take where the application allows less: for work that is slow by design, such as making
+    /// a key of a passphrase. `None`: as long as the application says. The deadline of a start-up holds all the same.
+    pub attempt: Option<Duration>,
+    /// What to do when a call takes longer than it may. `None`: to look at the way to the server.
+    pub late: Option<&'static str>,
 }
 
 impl SourceInfo {
@@ -130,6 +135,8 @@ impl SourceInfo {
             concurrency: 8,
             abilities: Abilities::default(),
             ttl: None,
+            attempt: None,
+            late: None,
         }
     }
 
@@ -158,6 +165,29 @@ impl SourceInfo {
     #[must_use]
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = Some(ttl);
+        self
+    }
+
+    /// With that long for one call, where the application allows less.
+    ///
+    /// ```
+    /// use secretfig_source::SourceInfo;
+    /// use std::time::Duration;
+    /// let info = SourceInfo::new("slow", "/etc/slow")
+    ///     .attempt(Duration::from_secs(10))
+    ///     .late("the file system does not answer; look at the mount");
+    /// assert_eq!(info.attempt, Some(Duration::from_secs(10)));
+    /// ```
+    #[must_use]
+    pub fn attempt(mut self, limit: Duration) -> Self {
+        self.attempt = Some(limit);
+        self
+    }
+
+    /// With that sentence about calls that take too long: what is the matter, and what to do.
+    #[must_use]
+    pub fn late(mut self, hint: &'static str) -> Self {
+        self.late = Some(hint);
         self
     }
 }

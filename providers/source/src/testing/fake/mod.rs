@@ -117,6 +117,13 @@ impl FakeSource {
         self
     }
 
+    /// Saying that one call may take that long, and what to do when it takes longer.
+    #[must_use]
+    pub fn attempt(self, limit: Duration, late: &'static str) -> Self {
+        lock(&self.state).attempt = Some((limit, late));
+        self
+    }
+
     /// Changes the state, and says so where this source watches.
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = lock(&self.state);
@@ -175,7 +182,10 @@ impl Source for FakeSource {
             .concurrency(state.concurrency)
             .abilities(state.abilities);
         info.ttl = state.ttl;
-        info
+        match state.attempt {
+            Some((limit, late)) => info.attempt(limit).late(late),
+            None => info,
+        }
     }
 
     async fn sign_in(&self) -> Result<Option<Identity>, SourceError> {
