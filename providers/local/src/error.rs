@@ -57,7 +57,12 @@ impl From<&io::Error> for Refusal {
             }
             Io::PermissionDenied => (
                 ErrorKind::Denied,
-                "let the user of this process use the file and enter the folders above it",
+                "let the user of this process use the file, enter the folders above it and, to make or change it, write \
+                 in its folder",
+            ),
+            Io::ResourceBusy => (
+                ErrorKind::Misconfigured,
+                "it is in use: a single file that is mounted by itself cannot be replaced; mount its folder",
             ),
             Io::ReadOnlyFilesystem => (ErrorKind::Denied, "its file system can only be read"),
             Io::InvalidFilename | Io::InvalidInput => {
@@ -96,6 +101,7 @@ mod tests {
             (Io::AlreadyExists, ErrorKind::Misconfigured),
             (Io::PermissionDenied, ErrorKind::Denied),
             (Io::ReadOnlyFilesystem, ErrorKind::Denied),
+            (Io::ResourceBusy, ErrorKind::Misconfigured),
             (Io::TimedOut, ErrorKind::Timeout),
             (Io::StorageFull, ErrorKind::Unavailable(Unavailable::Failing)),
             (Io::Other, ErrorKind::Unavailable(Unavailable::Failing)),
@@ -107,5 +113,14 @@ mod tests {
             assert_eq!(error.secret_name(), Some("db"));
             assert!(error.what_to_do().starts_with("store `s.age`: "), "{error}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_cannot_be_written_or_replaced_is_told_by_its_folder() {
+        let hint = |code| SourceError::from(Refusal::from(io::Error::from_raw_os_error(code)));
+        let (denied, busy) = (hint(13), hint(16));
+        assert!(denied.what_to_do().contains("write in its folder"), "{denied}");
+        assert!(busy.what_to_do().contains("mount its folder"), "{busy}");
     }
 }
