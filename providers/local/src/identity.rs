@@ -22,6 +22,8 @@ const WRITABLE: &str = "every user of this machine may write the age identity fi
 pub(crate) struct Keys {
     /// They wipe themselves.
     pub(crate) identities: Vec<x25519::Identity>,
+    /// Whether a passphrase was needed for them.
+    pub(crate) locked: bool,
 }
 
 impl Keys {
@@ -36,7 +38,7 @@ impl Keys {
 ///
 /// Without either it is `Unauthenticated`.
 pub(crate) fn keys(settings: &Settings) -> Result<Keys, Refusal> {
-    let none = || Keys { identities: Vec::new() };
+    let none = || Keys { identities: Vec::new(), locked: false };
     match (&settings.identity, &settings.usual_identity) {
         (Some(Given::Text(text, who)), _) => {
             from_bytes(text.expose_secret().as_bytes(), settings).map_err(|e| e.about(who))
@@ -113,7 +115,7 @@ fn from_bytes(bytes: &[u8], settings: &Settings) -> Result<Keys, Refusal> {
         ))
     };
     let opened = open::decrypt(bytes, &no_keys, &|| passphrase(settings), MOST)?;
-    parse(&opened.plaintext)
+    Ok(Keys { locked: true, ..parse(&opened.plaintext)? })
 }
 
 /// The lines of an identity file: keys, comments, nothing else. A line is never shown.
@@ -133,7 +135,7 @@ fn parse(bytes: &[u8]) -> Result<Keys, Refusal> {
     if identities.is_empty() {
         return Err(misconfigured("it holds no key `AGE-SECRET-KEY-1…`"));
     }
-    Ok(Keys { identities })
+    Ok(Keys { identities, locked: false })
 }
 
 /// Says of a line that is no key what it looks like, by how it begins.

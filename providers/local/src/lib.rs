@@ -30,6 +30,7 @@ mod open;
 mod settings;
 mod source;
 mod tree;
+mod turns;
 mod watch;
 
 pub use error::SCHEME;

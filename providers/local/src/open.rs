@@ -39,6 +39,8 @@ pub(crate) struct Opened {
     pub(crate) plaintext: Zeroizing<Vec<u8>>,
     pub(crate) armored: bool,
     pub(crate) access: Access,
+    /// Whether it took scrypt: seconds, and much memory.
+    pub(crate) costly: bool,
 }
 
 /// What opens an age file.
@@ -108,6 +110,42 @@ pub(crate) fn decrypt(
     passphrase: &dyn Fn() -> Result<Option<SecretString>, Refusal>,
     most: usize,
 ) -> Result<Opened, Refusal> {
+    let (armored, binary) = binary(ciphertext)?;
+    let decryptor = Decryptor::new_buffered(&*binary).map_err(|e| broken(&e))?;
+    if decryptor.is_scrypt() {
+        let passphrase = passphrase()?.ok_or_else(no_passphrase)?;
+        let mut identity = age::scrypt::Identity::new(passphrase);
+        identity.set_max_work_factor(MOST_WORK);
+        let reader = decryptor.decrypt(std::iter::once(&identity as &dyn age::Identity));
+        let reader = reader.map_err(|e| with_passphrase(&e))?;
+        let plaintext = all_of(reader, ciphertext.len(), most)?;
+        return Ok(Opened { plaintext, armored, access: Access::Passphrase, costly: true });
+    }
+    let keys = keys()?;
+    let looking = Looking { keys: &keys, known: Cell::new(0), others: Cell::new(false), by: Cell::new(None) };
+    let reader = decryptor.decrypt(std::iter::once(&looking as &dyn age::Identity));
+    let reader = reader.map_err(|e| with_keys(&e, &looking))?;
+    let Looking { known, others, by, .. } = looking;
+    let access = Access::Keys { known: known.get(), others: others.get(), by: by.take() };
+    let plaintext = all_of(reader, ciphertext.len(), most)?;
+    Ok(Opened { plaintext, armored, access, costly: keys.locked })
+}
+
+/// Whether an age file is encrypted with a passphrase, as its header says. No, if it cannot be read.
+pub(crate) fn wants_passphrase(ciphertext: &[u8]) -> bool {
+    let binary = binary(ciphertext).ok();
+    binary.is_some_and(|(_, binary)| Decryptor::new_buffered(&*binary).is_ok_and(|file| file.is_scrypt()))
+}
+
+pub(crate) fn no_passphrase() -> Refusal {
+    Refusal::new(
+        ErrorKind::Unauthenticated,
+        "it is encrypted with a passphrase; set SECRETFIG_AGE_PASSPHRASE_FILE or SECRETFIG_AGE_PASSPHRASE",
+    )
+}
+
+/// The age file without its armor, and whether it had one; no larger in its header than can be read.
+fn binary(ciphertext: &[u8]) -> Result<(bool, Cow<'_, [u8]>), Refusal> {
     if !is_age(ciphertext) {
         return Err(Refusal::new(
             ErrorKind::Malformed,
@@ -123,28 +161,7 @@ pub(crate) fn decrypt(
             "its header is larger than 32 KiB, which some 300 readers take; encrypt it to fewer",
         ));
     }
-    let decryptor = Decryptor::new_buffered(&*binary).map_err(|e| broken(&e))?;
-    if decryptor.is_scrypt() {
-        let passphrase = passphrase()?.ok_or_else(|| {
-            Refusal::new(
-                ErrorKind::Unauthenticated,
-                "it is encrypted with a passphrase; set SECRETFIG_AGE_PASSPHRASE_FILE or SECRETFIG_AGE_PASSPHRASE",
-            )
-        })?;
-        let mut identity = age::scrypt::Identity::new(passphrase);
-        identity.set_max_work_factor(MOST_WORK);
-        let reader = decryptor.decrypt(std::iter::once(&identity as &dyn age::Identity));
-        let reader = reader.map_err(|e| with_passphrase(&e))?;
-        let plaintext = all_of(reader, ciphertext.len(), most)?;
-        return Ok(Opened { plaintext, armored, access: Access::Passphrase });
-    }
-    let keys = keys()?;
-    let looking = Looking { keys: &keys, known: Cell::new(0), others: Cell::new(false), by: Cell::new(None) };
-    let reader = decryptor.decrypt(std::iter::once(&looking as &dyn age::Identity));
-    let reader = reader.map_err(|e| with_keys(&e, &looking))?;
-    let Looking { known, others, by, .. } = looking;
-    let access = Access::Keys { known: known.get(), others: others.get(), by: by.take() };
-    Ok(Opened { plaintext: all_of(reader, ciphertext.len(), most)?, armored, access })
+    Ok((armored, binary))
 }
 
 /// The age file in an armored one, which may come out of an editor or a mail, with blank lines before it.

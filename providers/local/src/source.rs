@@ -6,6 +6,7 @@ use crate::naming;
 use crate::open;
 use crate::settings::Settings;
 use crate::tree::Tree;
+use crate::turns::{Caller, KEPT, Turn, Turns};
 use crate::watch::Watch;
 use secretfig_source::{
     Abilities, Ask, At, Document, ErrorKind, Exposed, Fetched, Fingerprints, Identity, Listing, Node, Probe,
@@ -20,7 +21,13 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use zeroize::Zeroizing;
 
+/// How long a store or a key behind a passphrase may take. scrypt at the usual 2^18 takes a second on a whole CPU; a
+/// tenth of one is not rare. It leaves a start-up of 15 s some time for everything else.
+const SCRYPT: Duration = Duration::from_secs(12);
+
 /// An age-encrypted file as a source of secrets. Clones share everything.
+///
+/// It works inside of a tokio runtime that has time enabled.
 ///
 /// ```
 /// use secretfig_local::{Local, Settings};
@@ -58,6 +65,7 @@ struct Inner {
     known: Mutex<Option<Arc<Known>>>,
     /// Tells whether a secret holds what it held before.
     prints: Fingerprints,
+    turns: Turns<Look>,
 }
 
 /// What is kept of a decrypted store.
@@ -80,6 +88,7 @@ struct Look {
     known: Arc<Known>,
     tree: Tree,
     warnings: Vec<&'static str>,
+    costly: bool,
 }
 
 impl Local {
@@ -96,7 +105,8 @@ impl Local {
                 .hint("the system gives no random bytes")
         })?;
         let prints = Fingerprints::new(*key);
-        let inner = Inner { settings, seen: AtomicBool::new(false), known: Mutex::default(), prints };
+        let (seen, known, turns) = (AtomicBool::new(false), Mutex::default(), Turns::new());
+        let inner = Inner { settings, seen, known, prints, turns };
         Ok(Self { inner: Arc::new(inner), watch: Arc::new(Watch::new()) })
     }
 
@@ -123,21 +133,29 @@ impl Source for Local {
         abilities.empty = true;
         // All asks of a wave in one call: one read, one decryption, one moment. And one call at a time:
         // a passphrase costs scrypt's memory.
-        SourceInfo::new(SCHEME, self.inner.settings.file.display().to_string())
+        let info = SourceInfo::new(SCHEME, self.inner.settings.file.display().to_string())
             .batch(1024, 1)
             .concurrency(1)
-            .abilities(abilities)
+            .abilities(abilities);
+        if self.inner.settings.passphrase.is_none() {
+            return info
+                .late("the file system of the store or of the key does not answer; look at its mount");
+        }
+        info.attempt(SCRYPT).late(
+            "opening the store is held up by the work factor of its passphrase, or by the CPU limit of this process; \
+             raise the limit, or let `secretfig local rekey` write it with the usual work factor",
+        )
     }
 
     /// Finds the store, and reads the identity. Tells the public keys, `age1…`, or `passphrase`.
     async fn sign_in(&self) -> Result<Option<Identity>, SourceError> {
         let inner = self.inner.clone();
-        Ok(blocking(move || inner.sign_in()).await??)
+        Ok(blocking(move |_| inner.sign_in()).await??)
     }
 
     async fn fetch(&self, asks: &[Ask]) -> Vec<Result<Fetched, SourceError>> {
         let inner = self.inner.clone();
-        let look = match blocking(move || inner.look()).await {
+        let look = match blocking(move |caller| inner.look(&caller)).await {
             Ok(Ok(look)) => look,
             Ok(Err(refusal)) | Err(refusal) => {
                 return asks.iter().map(|ask| Err(refusal.clone().of(ask.name()))).collect();
@@ -150,7 +168,7 @@ impl Source for Local {
     /// learn which secrets have moved.
     async fn probe(&self, asks: &[Ask]) -> Vec<Result<Probe, SourceError>> {
         let (inner, wanted) = (self.inner.clone(), asks.to_vec());
-        match blocking(move || inner.probe(&wanted)).await {
+        match blocking(move |caller| inner.probe(&wanted, &caller)).await {
             Ok(Ok(answers)) => {
                 let answers = asks.iter().zip(answers);
                 answers.map(|(ask, answer)| answer.map_err(|refusal| refusal.of(ask.name()))).collect()
@@ -176,7 +194,7 @@ impl Source for Local {
 impl Listing for Local {
     async fn list(&self, prefix: &str) -> Result<Vec<Arc<str>>, SourceError> {
         let inner = self.inner.clone();
-        let look = blocking(move || inner.look()).await??;
+        let look = blocking(move |caller| inner.look(&caller)).await??;
         let names = look.tree.leaves().into_iter().filter(|name| name.starts_with(prefix));
         Ok(names.map(Arc::from).collect())
     }
@@ -190,20 +208,34 @@ impl fmt::Debug for Local {
 
 impl Inner {
     fn sign_in(&self) -> Result<Option<Identity>, Refusal> {
+        let ciphertext = self.ciphertext()?;
+        // read, so that a missing file is told now
+        let passphrase = || identity::passphrase(&self.settings);
+        if open::wants_passphrase(&ciphertext) {
+            // what else is set does not open it, and is not looked at
+            passphrase()?.ok_or_else(open::no_passphrase).map_err(|refusal| self.about(refusal))?;
+            return Ok(Some(Identity::new("passphrase")));
+        }
+        // a key may be behind a passphrase itself
+        let turn = self.turns.wait();
         let keys = identity::keys(&self.settings)?;
+        drop(turn);
         let ours: Vec<String> = keys.recipients().map(|key| key.to_string()).collect();
         if ours.is_empty() {
-            // read, so that a missing file is told now
-            identity::passphrase(&self.settings)?;
+            passphrase()?;
+            return Ok(Some(Identity::new("passphrase")));
         }
-        self.ciphertext()?;
-        Ok(Some(Identity::new(if ours.is_empty() { "passphrase".to_owned() } else { ours.join(", ") })))
+        Ok(Some(Identity::new(ours.join(", "))))
+    }
+
+    fn about(&self, refusal: Refusal) -> Refusal {
+        refusal.about(&format!("store `{}`", self.settings.file.display()))
     }
 
     /// The bytes of the store.
     fn ciphertext(&self) -> Result<Vec<u8>, Refusal> {
         let Settings { file, max_bytes, .. } = &self.settings;
-        let about = |refusal: Refusal| refusal.about(&format!("store `{}`", file.display()));
+        let about = |refusal| self.about(refusal);
         match open::read(file, open::ciphertext_bound(*max_bytes)) {
             Ok(mut bytes) => {
                 self.seen.store(true, Ordering::Relaxed);
@@ -220,20 +252,53 @@ impl Inner {
         }
     }
 
-    fn look(&self) -> Result<Look, Refusal> {
+    /// What is in the store now.
+    fn look(self: &Arc<Self>, caller: &Caller) -> Result<Arc<Look>, Refusal> {
+        let turn = self.turn(caller)?;
         let ciphertext = self.ciphertext()?;
-        self.decrypted(&ciphertext)
+        let digest = open::revision(&ciphertext);
+        let look = match turn.take(&digest) {
+            Some(look) => look,
+            None => Arc::new(self.decrypted(&ciphertext)?),
+        };
+        if turn.is_awaited() || caller.is_gone() {
+            self.leave(&turn, &digest, &look);
+        }
+        Ok(look)
+    }
+
+    /// Leaves to the next look what is dear, and for a while only.
+    fn leave(self: &Arc<Self>, turn: &Turn<'_, Look>, digest: &Revision, look: &Arc<Look>) {
+        if let (true, Ok(runtime)) = (look.costly, Handle::try_current()) {
+            turn.leave(digest.clone(), look.clone());
+            let (inner, left) = (Arc::downgrade(self), Arc::downgrade(look));
+            runtime.spawn(async move {
+                tokio::time::sleep(KEPT).await;
+                if let Some(inner) = inner.upgrade() {
+                    inner.turns.forget(&left);
+                }
+            });
+        }
+    }
+
+    /// The turn of a caller, unless it was given up meanwhile: nothing is decrypted for nobody.
+    fn turn(&self, caller: &Caller) -> Result<Turn<'_, Look>, Refusal> {
+        let turn = self.turns.wait();
+        match caller.is_gone() {
+            true => Err(Refusal::new(ErrorKind::Timeout, "nobody waits for the answer any more")),
+            false => Ok(turn),
+        }
     }
 
     fn decrypted(&self, ciphertext: &[u8]) -> Result<Look, Refusal> {
         let settings = &self.settings;
-        let about = |refusal: Refusal| refusal.about(&format!("store `{}`", settings.file.display()));
+        let about = |refusal| self.about(refusal);
         let keys = || -> Result<Keys, Refusal> { identity::keys(settings) };
         let passphrase = || identity::passphrase(settings);
         let opened = open::decrypt(ciphertext, &keys, &passphrase, settings.max_bytes).map_err(about)?;
         let tree = Tree::read(opened.plaintext).map_err(about)?;
         let known = self.stamped(open::revision(ciphertext), &tree);
-        Ok(Look { known, tree, warnings: identity::warnings(settings) })
+        Ok(Look { known, tree, warnings: identity::warnings(settings), costly: opened.costly })
     }
 
     /// Each secret keeps its revision for as long as it keeps its content.
@@ -254,13 +319,14 @@ impl Inner {
         known.insert(Arc::new(Known { digest, secrets })).clone()
     }
 
-    fn probe(&self, asks: &[Ask]) -> Result<Vec<Result<Probe, Refusal>>, Refusal> {
-        let ciphertext = self.ciphertext()?;
-        let digest = open::revision(&ciphertext);
-        let last = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let known = match last.filter(|known| known.digest == digest) {
+    fn probe(
+        self: &Arc<Self>,
+        asks: &[Ask],
+        caller: &Caller,
+    ) -> Result<Vec<Result<Probe, Refusal>>, Refusal> {
+        let known = match self.known_as(&open::revision(&self.ciphertext()?)) {
             Some(known) => known,
-            None => self.decrypted(&ciphertext)?.known,
+            None => self.opened(caller)?,
         };
         let answer = |ask: &Ask| {
             checked(ask)?;
@@ -268,6 +334,26 @@ impl Inner {
             Ok(Probe::Current(stamp.revision.clone()))
         };
         Ok(asks.iter().map(answer).collect())
+    }
+
+    /// The secrets of the store, and what was decrypted for them left to the fetch that follows. Whoever had the turn
+    /// before may have done all of it.
+    fn opened(self: &Arc<Self>, caller: &Caller) -> Result<Arc<Known>, Refusal> {
+        let turn = self.turn(caller)?;
+        let ciphertext = self.ciphertext()?;
+        let digest = open::revision(&ciphertext);
+        if let Some(known) = self.known_as(&digest) {
+            return Ok(known);
+        }
+        let look = Arc::new(self.decrypted(&ciphertext)?);
+        self.leave(&turn, &digest, &look);
+        Ok(look.known.clone())
+    }
+
+    /// What is known of the ciphertext of this digest, if it was the last that was decrypted.
+    fn known_as(&self, digest: &Revision) -> Option<Arc<Known>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        known.filter(|known| known.digest == *digest)
     }
 }
 
@@ -334,14 +420,20 @@ fn is_missing(path: &std::path::Path) -> bool {
 }
 
 /// Disk work and scrypt, off the runtime's own threads.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
+async fn blocking<T: Send + 'static>(work: impl FnOnce(Caller) -> T + Send + 'static) -> Result<T, Refusal> {
     let Ok(runtime) = Handle::try_current() else {
         return Err(misconfigured("the store is read inside of a tokio runtime"));
     };
-    runtime.spawn_blocking(work).await.map_err(|_| {
+    let (caller, here) = Caller::new();
+    let done = runtime.spawn_blocking(move || work(caller)).await;
+    drop(here);
+    done.map_err(|_| {
         Refusal::new(
             ErrorKind::Unavailable(Unavailable::Failing),
             "the runtime is shutting down, or reading the store broke off",
         )
     })
 }
+
+#[cfg(test)]
+mod tests;

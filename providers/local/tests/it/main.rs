@@ -7,6 +7,7 @@ mod reading;
 mod refusals;
 #[path = "../store/mod.rs"]
 mod store;
+mod turns;
 mod watching;
 
 use secretfig_local::Local;
