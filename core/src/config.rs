@@ -223,24 +223,16 @@ impl<T: Send + Sync + 'static> Config<T> {
     /// `Debug`, holds them in plain strings and does not wipe them: expose what is needed, and nothing else.
     ///
     /// It is of this moment and does not rotate; its profile is the configuration's. Each secret that leaves is
-    /// audited and remembered: once it has rotated, one WARN line and [`Health::restart_needed`] say so, until the same
-    /// key is exposed again.
+    /// audited, and each key that was asked for is remembered, without its value: once another value is in force there
+    /// (or one where there was none), one WARN line and [`Health::restart_needed`] say so, until the same key is exposed
+    /// again.
     #[cfg(feature = "figment")]
     pub fn expose<K: AsRef<str>>(&self, keys: impl IntoIterator<Item = K>) -> figment::Figment {
         let patterns: Vec<KeyPath> = keys.into_iter().map(|key| KeyPath::parse(key.as_ref())).collect();
-        let (plan, have) = self.at_hand();
+        let (plan, have) = self.0.lock().hand_out(&patterns);
         let (parsed, _) = crate::assemble::parse(&plan, &have);
-        let (dict, uses) = crate::assemble::merged(&plan, &parsed, false, |root| {
-            (crate::figment::out::dict(root, &patterns), crate::figment::out::uses(root, &patterns))
-        });
-        let leaving = uses.into_iter().filter_map(|(key, used)| {
-            let secret = plan.uses.get(used.0 as usize)?.secret;
-            match have.get(secret.0 as usize)? {
-                Have::Got(fetched) => Some((secret, fetched.revision.clone(), key)),
-                Have::Absent | Have::Failed => None,
-            }
-        });
-        self.0.lock().hand_out(leaving.collect());
+        let dict =
+            crate::assemble::merged(&plan, &parsed, false, |root| crate::figment::out::dict(root, &patterns));
         self.audit_exposed(&plan, &have, |path| {
             patterns.iter().any(|pattern| pattern.starts_with(path) || path.matches(pattern))
         });
@@ -255,7 +247,7 @@ impl<T: Send + Sync + 'static> Config<T> {
         &self,
         wanted: impl Fn(&KeyPath, bool) -> bool,
     ) -> Vec<(KeyPath, zeroize::Zeroizing<Vec<u8>>)> {
-        let (plan, have) = self.at_hand();
+        let (plan, have) = self.0.lock().at_hand();
         let (parsed, _) = crate::assemble::parse(&plan, &have);
         let mut leaves = Vec::new();
         crate::assemble::merged(&plan, &parsed, false, |root| {
@@ -263,13 +255,6 @@ impl<T: Send + Sync + 'static> Config<T> {
         });
         self.audit_exposed(&plan, &have, |path| leaves.iter().any(|(leaf, _)| leaf.starts_with(path)));
         leaves
-    }
-
-    #[cfg(any(feature = "cli", feature = "figment"))]
-    fn at_hand(&self) -> (Arc<crate::plan::Plan>, Vec<Have>) {
-        let publisher = self.0.lock();
-        let have = publisher.states.iter().map(|state| state.have.clone()).collect();
-        (publisher.plan.clone(), have)
     }
 
     /// One line for each use of a secret whose path leaves.

@@ -173,7 +173,7 @@ fn faults(error: figment::Error, own: &Metadata) -> Vec<Fault> {
 
 /// The chosen values of a merged tree as figment values, for [`crate::Config::expose`].
 pub(crate) mod out {
-    use crate::tree::{KeyPath, LeafText, Merged, Number, Plain, Slot, UseId};
+    use crate::tree::{KeyPath, LeafText, Merged, Number, Plain, Slot};
     use figment::value::{Dict, Value as Foreign};
 
     pub(crate) fn dict(root: &Slot<'_>, patterns: &[KeyPath]) -> Dict {
@@ -181,36 +181,6 @@ pub(crate) mod out {
             Some(Foreign::Dict(_, dict)) => dict,
             _ => Dict::new(),
         }
-    }
-
-    /// The uses of secrets that the chosen values come from, each under its key.
-    pub(crate) fn uses(root: &Slot<'_>, patterns: &[KeyPath]) -> Vec<(KeyPath, UseId)> {
-        fn walk(
-            slot: &Slot<'_>,
-            patterns: &[KeyPath],
-            all: bool,
-            path: &KeyPath,
-            into: &mut Vec<(KeyPath, UseId)>,
-        ) {
-            let all = all || patterns.iter().any(|pattern| path.matches(pattern));
-            match &slot.node {
-                Merged::Table(keys, _) => {
-                    keys.iter().for_each(|(key, slot)| walk(slot, patterns, all, &path.child(key), into));
-                }
-                // a list leaves whole, under its own key
-                Merged::List(items) if all => {
-                    items.iter().for_each(|item| walk(item, patterns, all, path, into));
-                }
-                Merged::Plain(_) | Merged::Sealed(_) if all => {
-                    into.extend(slot.origin.secret.map(|used| (path.clone(), used)));
-                }
-                _ => {}
-            }
-        }
-        let mut uses = Vec::new();
-        walk(root, patterns, false, &KeyPath::root(), &mut uses);
-        uses.dedup();
-        uses
     }
 
     fn table(slot: &Slot<'_>, patterns: &[KeyPath], path: &KeyPath) -> Option<Foreign> {

@@ -1,11 +1,10 @@
 //! How a configuration stands, by section and secret: names and states, never a value.
 
-use crate::plan::SecretId;
 use crate::publish::Publisher;
 use crate::section::{View, Withheld};
 use crate::store::TroubleKind;
 use crate::tree::KeyPath;
-use secretfig_source::{Revision, Tick};
+use secretfig_source::Tick;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 use std::fmt;
 
@@ -24,25 +23,26 @@ pub struct Health {
     pub secrets: Vec<SecretHealth>,
     /// The sections that were asked for and are still held, by type.
     pub sections: Vec<SectionHealth>,
-    /// The secrets that left by [`Config::expose`](crate::Config::expose) and have rotated since: whoever took them
-    /// does not see that. Nothing is wrong with the configuration itself, so that it is neither degraded nor not ready.
+    /// What left by [`Config::expose`](crate::Config::expose) and has another value in force now: whoever took it does
+    /// not see that. Nothing is wrong with the configuration itself, so that it is neither degraded nor not ready.
     pub restart_needed: Vec<RestartNeeded>,
     /// What a person should know besides, `restart needed` among it.
     pub notes: Vec<String>,
 }
 
-/// A secret that left by [`Config::expose`](crate::Config::expose) at one revision and is served at another.
+/// Keys of one secret that left by [`Config::expose`](crate::Config::expose) and have other values in force now. Keys of
+/// the same secret whose values are as they were are not among them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RestartNeeded {
-    /// The keys that left.
+    /// The keys that have moved.
     pub keys: Vec<String>,
     /// The secret's source.
     pub source: String,
     /// The secret's name.
     pub secret: String,
-    /// The revision that left.
-    pub handed_out: String,
+    /// The revision that left; none where nothing of this secret stood under these keys when they were asked for.
+    pub handed_out: Option<String>,
     /// The revision that is served now; none where the secret, an optional one, is gone.
     pub current: Option<String>,
 }
@@ -249,7 +249,10 @@ impl fmt::Display for RestartNeeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let keys: Vec<String> = self.keys.iter().map(|key| format!("`{key}`")).collect();
         write!(f, "restart needed: {} of {} `{}` ", keys.join(", "), self.source, self.secret)?;
-        write!(f, "was handed out at revision {}, ", self.handed_out)?;
+        match &self.handed_out {
+            Some(handed_out) => write!(f, "was handed out at revision {handed_out}, ")?,
+            None => f.write_str("was not in force when asked for, ")?,
+        }
         match &self.current {
             Some(current) => write!(f, "and is now at {current}"),
             None => f.write_str("and is gone"),
@@ -257,58 +260,7 @@ impl fmt::Display for RestartNeeded {
     }
 }
 
-/// What left by `expose`.
-pub(crate) struct HandedOut {
-    secret: SecretId,
-    revision: Revision,
-    keys: Vec<KeyPath>,
-    /// Whether it was logged that it has rotated.
-    told: bool,
-}
-
 impl<T> Publisher<T> {
-    /// Remembers what leaves. A key that leaves again has been taken anew, so its earlier revision is forgotten.
-    #[cfg(feature = "figment")]
-    pub(crate) fn hand_out(&mut self, leaving: Vec<(SecretId, Revision, KeyPath)>) {
-        for handed in &mut self.handed_out {
-            handed.keys.retain(|key| !leaving.iter().any(|(.., again)| again == key));
-        }
-        self.handed_out.retain(|handed| !handed.keys.is_empty());
-        for (secret, revision, key) in leaving {
-            let same = |handed: &&mut HandedOut| handed.secret == secret && handed.revision == revision;
-            match self.handed_out.iter_mut().find(same) {
-                Some(handed) => handed.keys.push(key),
-                None => self.handed_out.push(HandedOut { secret, revision, keys: vec![key], told: false }),
-            }
-        }
-        // a publication may have fallen between the reading and now
-        self.tell_restarts();
-    }
-
-    /// Logs what has rotated after it left, once each.
-    pub(crate) fn tell_restarts(&mut self) {
-        let restarts: Vec<_> = self.handed_out.iter().map(|handed| self.restart(handed)).collect();
-        for (handed, restart) in self.handed_out.iter_mut().zip(restarts) {
-            if let (Some(restart), false) = (restart, handed.told) {
-                handed.told = true;
-                tracing::warn!(target: "secretfig", "{}", crate::tree::Clean(&restart.to_string()));
-            }
-        }
-    }
-
-    fn restart(&self, handed: &HandedOut) -> Option<RestartNeeded> {
-        let secret = self.plan.secrets.get(handed.secret.0 as usize)?;
-        let current = self.states.get(handed.secret.0 as usize)?.revision();
-        let source = self.plan.sources.get(secret.source);
-        (current != Some(&handed.revision)).then(|| RestartNeeded {
-            keys: handed.keys.iter().map(ToString::to_string).collect(),
-            source: source.map(|named| named.name.clone()).unwrap_or_default(),
-            secret: secret.ask.to_string(),
-            handed_out: handed.revision.to_string(),
-            current: current.map(ToString::to_string),
-        })
-    }
-
     pub(crate) fn health(&mut self, now: Tick, refresher: &'static str) -> Health {
         self.bring_up_to_date(now);
         let live = |path: &KeyPath| self.made.lives.iter().any(|live| live.meets(path) && !path.is_root());
@@ -351,8 +303,10 @@ impl<T> Publisher<T> {
             notes.push(format!("outside of any `Live` part, so never withheld: {}", outside.join(", ")));
         }
         notes.extend(self.overridden.iter().cloned());
-        let restart_needed: Vec<_> =
-            self.handed_out.iter().filter_map(|handed| self.restart(handed)).collect();
+        #[cfg(feature = "figment")]
+        let restart_needed = self.handed_out.restarts.clone();
+        #[cfg(not(feature = "figment"))]
+        let restart_needed = Vec::new();
         notes.extend(restart_needed.iter().map(ToString::to_string));
         Health {
             ready: secrets.iter().all(|secret| secret.withheld.is_none())

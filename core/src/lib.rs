@@ -82,6 +82,8 @@ mod explain;
 mod figment;
 mod file;
 mod freeze;
+#[cfg(feature = "figment")]
+mod handed_out;
 mod health;
 #[cfg_attr(all(target_family = "wasm", target_os = "unknown"), path = "keeperless.rs")]
 mod keeper;

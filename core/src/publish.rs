@@ -5,7 +5,9 @@
 //! last good revisions, and the rest is assembled again.
 
 use crate::assemble::{Have, Made, Unmade};
-use crate::health::{HandedOut, SectionHealth};
+#[cfg(feature = "figment")]
+use crate::handed_out::HandedOut;
+use crate::health::SectionHealth;
 use crate::plan::{Plan, SecretId};
 use crate::report::Fault;
 use crate::section::{Cell, Inner, Live, View};
@@ -77,8 +79,9 @@ pub(crate) struct Publisher<T> {
     /// The secrets that another layer overrides, in words. A health answer is asked for often, and finding them means
     /// reading every document: so once per publication.
     pub(crate) overridden: Vec<String>,
-    /// What left by `expose`, and at which revision.
-    pub(crate) handed_out: Vec<HandedOut>,
+    /// What left by `expose`.
+    #[cfg(feature = "figment")]
+    pub(crate) handed_out: HandedOut,
     sections: Vec<Refresher<T>>,
     /// How the sections stood when they were last brought up to date.
     pub(crate) stand: Vec<SectionHealth>,
@@ -104,11 +107,18 @@ impl<T> Publisher<T> {
             sets,
             made,
             overridden,
-            handed_out: Vec::new(),
+            #[cfg(feature = "figment")]
+            handed_out: HandedOut::new(),
             sections: Vec::new(),
             stand: Vec::new(),
             room: 64,
         }
+    }
+
+    /// What there is to read, of one moment.
+    #[cfg(any(feature = "cli", feature = "figment"))]
+    pub(crate) fn at_hand(&self) -> (Arc<Plan>, Vec<Have>) {
+        (self.plan.clone(), self.states.iter().map(|state| state.have.clone()).collect())
     }
 
     fn scene(&self, now: Tick) -> Scene<'_, T> {
@@ -162,7 +172,10 @@ impl<T> Publisher<T> {
             }
         }
         let published = self.candidates(candidates, now, cell);
-        self.tell_restarts();
+        #[cfg(feature = "figment")]
+        if !published.changed.is_empty() {
+            self.tell_restarts();
+        }
         self.bring_up_to_date(now);
         published
     }

@@ -52,6 +52,13 @@ mod half {
             Err(_) => 0,
         }
     }
+
+    /// A random key for this process; none where the machine has no random.
+    #[cfg(feature = "figment")]
+    pub(crate) fn key() -> Option<zeroize::Zeroizing<[u8; 32]>> {
+        let mut key = zeroize::Zeroizing::new([0; 32]);
+        getrandom::fill(&mut *key).is_ok().then_some(key)
+    }
 }
 
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
@@ -82,6 +89,11 @@ mod half {
 
     pub(crate) fn random() -> u64 {
         0
+    }
+
+    #[cfg(feature = "figment")]
+    pub(crate) fn key() -> Option<zeroize::Zeroizing<[u8; 32]>> {
+        None
     }
 }
 

@@ -1,5 +1,5 @@
-//! What left by `expose` and has rotated since: the health note, and when there is none. (The WARN line is in
-//! `telling.rs`.)
+//! What left by `expose` and has another value in force since: the health note, and when there is none. (The WARN line
+//! is in `telling.rs`.)
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![cfg(all(feature = "testing", feature = "figment"))]
 
@@ -61,12 +61,12 @@ async fn a_note_with_key_secret_and_both_revisions() {
     let config = load(&source).await;
     drop(config.expose(["secret_key", "databases.*"]));
     assert!(config.health().restart_needed().is_empty(), "nothing has rotated");
-    rotate(&config, &source, "app/main", r#"{"url": "pg://s3cret-2", "pool": 5}"#).await;
+    rotate(&config, &source, "app/main", r#"{"url": "pg://s3cret-2", "pool": 6}"#).await;
     let health = config.health();
     let [needed] = health.restart_needed() else { panic!("{health}") };
     assert_eq!(needed.keys, ["databases.main.pool", "databases.main.url"]);
     assert_eq!((&*needed.source, &*needed.secret), ("vault", "app/main"));
-    assert_eq!((&*needed.handed_out, needed.current.as_deref()), ("1", Some("2")));
+    assert_eq!((needed.handed_out.as_deref(), needed.current.as_deref()), (Some("1"), Some("2")));
     let said = "restart needed: `databases.main.pool`, `databases.main.url` of vault `app/main` was handed out at \
                 revision 1, and is now at 2";
     assert_eq!(needed.to_string(), said);
@@ -120,7 +120,7 @@ async fn a_key_that_is_exposed_anew_is_current_again() {
     drop(config.expose(["secret_key", "databases.*"]));
     assert!(config.health().restart_needed().is_empty());
     rotate(&config, &source, "app/key", "k3y-3").await;
-    assert_eq!(config.health().restart_needed()[0].handed_out, "2");
+    assert_eq!(config.health().restart_needed()[0].handed_out.as_deref(), Some("2"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -136,6 +136,93 @@ async fn an_optional_secret_that_went_is_gone() {
     let health = config.health();
     assert_eq!(health.restart_needed()[0].current, None, "{health}");
     assert!(health.restart_needed()[0].to_string().ends_with("was handed out at revision 1, and is gone"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leaf_that_is_as_it_was_needs_no_restart() {
+    let source = source();
+    let config = load(&source).await;
+    drop(config.expose(["databases.main.url"]));
+    rotate(&config, &source, "app/main", r#"{"url": "pg://s3cret-1", "pool": 6}"#).await;
+    assert_eq!(config.health().secret("app/main").unwrap().revision.as_deref(), Some("2"));
+    assert!(config.health().restart_needed().is_empty(), "only its neighbour has moved: {}", config.health());
+    // two leave, and one of the two moves
+    drop(config.expose(["databases.*"]));
+    rotate(&config, &source, "app/main", r#"{"url": "pg://s3cret-3", "pool": 6}"#).await;
+    let health = config.health();
+    let [needed] = health.restart_needed() else { panic!("{health}") };
+    assert_eq!(needed.keys, ["databases.main.url"]);
+    assert_eq!((needed.handed_out.as_deref(), needed.current.as_deref()), (Some("2"), Some("3")));
+    // a new revision with the old values
+    rotate(&config, &source, "app/main", r#"{"url": "pg://s3cret-1", "pool": 6}"#).await;
+    assert!(config.health().restart_needed().is_empty(), "{}", config.health());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_asked_for_and_came_later_is_told() {
+    let source = source();
+    source.remove("app/greeting");
+    source.rotate("app/main", r#"{"url": "pg://s3cret-1"}"#);
+    let config = load(&source).await;
+    drop(config.expose(["greeting", "databases.*"]));
+    config.refresh().await;
+    assert!(config.health().restart_needed().is_empty(), "{}", config.health());
+    source.put("app/greeting", "s3cret hello");
+    rotate(&config, &source, "app/main", r#"{"url": "pg://s3cret-1", "pool": 5}"#).await;
+    let health = config.health();
+    let [pool, greeting] = health.restart_needed() else { panic!("{health}") };
+    assert_eq!((&pool.keys[..], pool.handed_out.as_deref()), (&["databases.main.pool".to_owned()][..], None));
+    assert_eq!(pool.current, health.secret("app/main").unwrap().revision);
+    assert_eq!((&*greeting.secret, greeting.handed_out.as_deref()), ("app/greeting", None));
+    let current = greeting.current.as_deref().unwrap();
+    let said = format!(
+        "restart needed: `greeting` of vault `app/greeting` was not in force when asked for, and is now at {current}"
+    );
+    assert_eq!(greeting.to_string(), said);
+    let json = serde_json::to_value(&health).unwrap();
+    assert_eq!(json["restart_needed"][1]["handed_out"], serde_json::Value::Null);
+    assert!(!format!("{health} {health:?} {json}").contains("s3cret"));
+    drop(config.expose(["greeting", "databases.main.pool"]));
+    assert!(config.health().restart_needed().is_empty(), "{}", config.health());
+}
+
+/// Two secrets of one key: what is told is the one that has moved.
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_comes_in_above_another_is_the_one_that_is_told() {
+    let source = source().with("app/all", r#"{"greeting": "moin"}"#);
+    source.remove("app/greeting");
+    let layers = SecretLayer::from(source.clone()).put("", "app/all");
+    let config = Config::<App>::builder().merge(layers).merge(layer(&source)).load().await.unwrap();
+    drop(config.expose(["greeting"]));
+    source.put("app/greeting", "moin");
+    config.refresh().await;
+    assert!(config.health().restart_needed().is_empty(), "from elsewhere, and the same: {}", config.health());
+    rotate(&config, &source, "app/greeting", "hello").await;
+    let health = config.health();
+    let [needed] = health.restart_needed() else { panic!("{health}") };
+    assert_eq!((&*needed.secret, needed.handed_out.as_deref()), ("app/greeting", None));
+    assert_eq!(needed.current, health.secret("app/greeting").unwrap().revision);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_is_one_key_and_its_elements_are_compared() {
+    let source = source().with("app/peers", r#"["p1-s3cret", "p2-s3cret"]"#);
+    let peers = Wanted::new("app/peers").format(secretfig::source::Format::Json);
+    let loading = Config::<App>::builder().merge(layer(&source).put("peers", peers));
+    let config = loading.load().await.unwrap();
+    drop(config.expose(["peers"]));
+    for (list, moved) in [
+        (r#"[ "p1-s3cret", "p2-s3cret" ]"#, false),
+        (r#"["p1-s3cret"]"#, true),
+        (r#"["p1-s3cret", "p2-s3cret", "p3-s3cret"]"#, true),
+        (r#"["p2-s3cret", "p1-s3cret"]"#, true),
+        (r#"["p1-s3cret", "p2-s3cret"]"#, false),
+    ] {
+        rotate(&config, &source, "app/peers", list).await;
+        let health = config.health();
+        let keys: Vec<_> = health.restart_needed().iter().flat_map(|needed| needed.keys.clone()).collect();
+        assert_eq!(keys, vec!["peers"; usize::from(moved)], "{list}: {health}");
+    }
 }
 
 /// The keys are those of the values that left, wherever their secret is put, and whatever beats it.
