@@ -43,6 +43,7 @@ impl Stage for Axum {
             .route("/reports/user", get(reports_user))
             .route("/leased/user", get(leased_user))
             .route("/two", get(two))
+            .route("/half", get(half))
             .route("/optional", get(optional))
             .route("/own-answer", get(own_answer))
             .route("/rejected", get(rejected))
@@ -86,6 +87,10 @@ async fn leased_user(Secrets(db): Secrets<Database, Leased>) -> String {
 
 async fn two(main: Secrets<Database>, reports: Secrets<Database, Reports>) -> String {
     format!("{} {}", main.show(), reports.show())
+}
+
+async fn half(main: Option<Secrets<Database>>, leased: Secrets<Database, Leased>) -> String {
+    format!("{} {}", main.map_or_else(|| "without".to_owned(), |db| db.show()), leased.show())
 }
 
 async fn optional(db: Option<Secrets<Database>>) -> String {

@@ -7,6 +7,7 @@ use rocket::{Request, Response, async_trait};
 use secretfig::Withheld;
 use std::fmt;
 use std::io::Cursor;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A request cannot have its section.
 ///
@@ -92,9 +93,23 @@ impl Rejection {
         }
     }
 
-    /// Leaves word for the catcher.
+    /// Leaves word for the catcher, if it is one for it. Rocket ends a request at the first guard that fails, so that
+    /// the last word is that of the section that refused the request; what came before was an `Option` or a `Result`.
     pub(crate) fn note(&self, request: &Request<'_>) {
-        request.local_cache(|| Some(self.clone()));
+        if matches!(self.why, Why::Withheld(_)) {
+            *request.local_cache(Noted::default).lock() = Some(self.clone());
+        }
+    }
+}
+
+/// In Rocket's cache of a request, of which there is one per type and which keeps what it was given first.
+#[derive(Default)]
+struct Noted(Mutex<Option<Rejection>>);
+
+impl Noted {
+    fn lock(&self) -> MutexGuard<'_, Option<Rejection>> {
+        // it is only ever swapped whole
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -129,7 +144,8 @@ impl fmt::Debug for Rejection {
 /// Has no `source()`: error layers tend to print the whole chain into the response.
 impl std::error::Error for Rejection {}
 
-/// Answers a request whose section is withheld; every other 503 as Rocket would.
+/// Answers a request whose section is withheld; a 503 of a request that met no such section as Rocket would. Who made
+/// the status of a request that did, a guard or the handler, Rocket does not tell a catcher.
 #[derive(Clone)]
 pub(crate) struct Unavailable {
     others: Catcher,
@@ -148,7 +164,8 @@ impl Unavailable {
 #[async_trait]
 impl Handler for Unavailable {
     async fn handle<'r>(&self, status: Status, request: &'r Request<'_>) -> catcher::Result<'r> {
-        let Some(Rejection { why: Why::Withheld(withheld), section }) = request.local_cache(|| None) else {
+        let noted = request.local_cache(Noted::default).lock().take();
+        let Some(Rejection { why: Why::Withheld(withheld), section }) = noted else {
             return self.others.handler.handle(status, request).await;
         };
         // DEBUG, for it is once per request: that the section went is one ERROR line of the core

@@ -30,6 +30,7 @@ pub(super) async fn all<S: Stage>(suite: &mut Suite) {
     suite.case("HEAD", head::<S>).await;
     suite.case("no route, no method", unrouted::<S>).await;
     suite.case("the log says why, once", log::<S>).await;
+    suite.case("the log names the section that refused the request", two_withheld::<S>).await;
     suite.case("a missing registration is refused", refused::<S>).await;
     suite.case("a missing registration that nobody saw", unseen::<S>).await;
 }
@@ -247,6 +248,19 @@ async fn log<S: Stage>(scene: Scene<S>) -> Ran<S> {
     assert!(lines[0].contains("::Database"), "{said}");
     scene.get("/rejected").await;
     assert_eq!(scene.traced().matches("`myapp/database` is withheld: ").count(), 1, "made into a response");
+    (scene, true)
+}
+
+/// An optional section that is withheld refuses nothing: what does is the one after it.
+async fn two_withheld<S: Stage>(scene: Scene<S>) -> Ran<S> {
+    assert_eq!(scene.said("/half").await, (200, "main-1 leased-1".to_owned()));
+    scene.outage().await;
+    scene.traced();
+    scene.unavailable("/half").await;
+    let said = scene.traced();
+    let lines: Vec<&str> = said.lines().filter(|line| line.contains(" secretfig: ")).collect();
+    assert_eq!(lines.len(), 1, "{said}");
+    assert!(lines[0].contains("`myapp/leased` is withheld: "), "{said}");
     (scene, true)
 }
 

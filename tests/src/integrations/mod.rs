@@ -52,6 +52,7 @@ pub enum Refused {
 /// | `/reports/user` | `Secrets<Database, Reports>` | [`Database::show`] |
 /// | `/leased/user` | `Secrets<Database, Leased>` | [`Database::show`] |
 /// | `/two` | both of these | [`Database::show`] of both, a blank in between |
+/// | `/half` | `Option<Secrets<Database>>`, then `Secrets<Database, Leased>` | as `/two`, or `without` for the first |
 /// | `/optional` | `Option<Secrets<Database>>` | [`Database::show`], or `without` |
 /// | `/own-answer` | `Result<Secrets<Database>, _>` | [`Backstage::own_answer`] |
 /// | `/rejected` | `Result<Secrets<Database>, _>` | [`Database::show`], or the rejection itself as the response |

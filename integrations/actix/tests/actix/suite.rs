@@ -46,6 +46,7 @@ impl Stage for Actix {
                 .route("/reports/user", web::get().to(reports_user))
                 .route("/leased/user", web::get().to(leased_user))
                 .route("/two", web::get().to(two))
+                .route("/half", web::get().to(half))
                 .route("/optional", web::get().to(optional))
                 .route("/own-answer", web::get().to(own_answer))
                 .route("/rejected", web::get().to(rejected))
@@ -105,6 +106,10 @@ async fn leased_user(Secrets(db): Secrets<Database, Leased>) -> String {
 
 async fn two(main: Secrets<Database>, reports: Secrets<Database, Reports>) -> String {
     format!("{} {}", main.show(), reports.show())
+}
+
+async fn half(main: Option<Secrets<Database>>, leased: Secrets<Database, Leased>) -> String {
+    format!("{} {}", main.map_or_else(|| "without".to_owned(), |db| db.show()), leased.show())
 }
 
 async fn optional(db: Option<Secrets<Database>>) -> String {

@@ -195,6 +195,57 @@ async fn whoever_has_a_word_on_503_has_it() {
     assert_eq!(said(&below, "/token").await, "service unavailable");
 }
 
+#[derive(Deserialize)]
+struct WithMail {
+    token: Live<SecretString>,
+    mail: Option<Live<Mail>>,
+}
+
+#[get("/mail-or-token")]
+fn mail_or_token(mail: Option<Secrets<Mail>>, _token: Secrets<SecretString>) {
+    assert!(mail.is_none());
+}
+
+#[get("/gives-up")]
+fn gives_up(token: Option<Secrets<SecretString>>) -> Status {
+    assert!(token.is_none());
+    Status::ServiceUnavailable
+}
+
+#[get("/never-there")]
+fn never_there(token: Option<Secrets<SecretString>>, _mail: Secrets<Mail>) {
+    assert!(token.is_none());
+}
+
+/// What an earlier guard met neither takes the answer's headers away nor makes a 500 of another section a 503.
+#[tokio::test(start_paused = true)]
+async fn the_guard_that_fails_makes_the_answer() {
+    let source = FakeSource::new().with("myapp/token", "t0p-s3cret");
+    let layer = SecretLayer::from(source).put("token", "myapp/token");
+    let config = Config::<WithMail>::builder().merge(layer).max_stale(STALE).load().await.unwrap();
+    tokio::time::advance(STALE).await;
+    let sections = sections(&config).add(|app| &app.token).add_opt(|app| app.mail.as_ref());
+    let rocket = rocket::custom(local())
+        .attach(sections)
+        .mount("/", routes![mail_or_token, gives_up, never_there, busy]);
+    let client = Client::untracked(rocket).await.unwrap();
+    // the last two: a bare 503 of the handler, after a withheld section (as documented) and without any
+    for (path, status, ours) in [
+        ("/mail-or-token", 503, true),
+        ("/never-there", 500, false),
+        ("/gives-up", 503, true),
+        ("/busy", 503, false),
+    ] {
+        let response = client.get(path).dispatch().await;
+        assert_eq!(response.status().code, status, "{path}");
+        let headers = ["Retry-After", "Cache-Control"].map(|name| response.headers().get_one(name));
+        let expected = if ours { [Some("30"), Some("no-store")] } else { [None, None] };
+        assert_eq!(headers, expected, "{path}");
+        let body = response.into_string().await.unwrap();
+        assert_eq!(body == "service unavailable", ours, "{path}: {body}");
+    }
+}
+
 #[get("/rejected")]
 fn rejected(token: Result<Secrets<SecretString>, Rejection>) -> Result<(), Rejection> {
     Err(token.expect_err("it is withheld"))

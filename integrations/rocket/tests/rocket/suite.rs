@@ -31,7 +31,7 @@ impl Stage for InRocket {
             .attach(sections)
             .manage(backstage.clone())
             .mount("/", routes![plain, user, reports_user, leased_user, two, optional, own_answer, rejected])
-            .mount("/", routes![debug, in_flight, moment])
+            .mount("/", routes![half, debug, in_flight, moment])
             .mount("/", health_routes(&backstage.config));
         Client::untracked(rocket).await.unwrap()
     }
@@ -104,6 +104,11 @@ fn leased_user(db: Secrets<Database, Leased>) -> String {
 #[get("/two")]
 fn two(main: Secrets<Database>, reports: Secrets<Database, Reports>) -> String {
     format!("{} {}", main.show(), reports.show())
+}
+
+#[get("/half")]
+fn half(main: Option<Secrets<Database>>, leased: Secrets<Database, Leased>) -> String {
+    format!("{} {}", main.map_or_else(|| "without".to_owned(), |db| db.show()), leased.show())
 }
 
 #[get("/optional")]
