@@ -41,7 +41,7 @@ impl Key<'_> {
     }
 }
 
-fn in_name(byte: u8) -> bool {
+pub(super) fn in_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte >= 0x80 || b"_-.$@%[]+/".contains(&byte)
 }
 

@@ -133,6 +133,9 @@ impl<'a> Walk<'a> {
         if byte != b'{'
             && let Some((name, end, quote)) = self.text.quoted(first)
             && self.text.at(end) == Some(b',')
+            && !matches!(self.text.at(self.text.skip_blanks(end + 1, true)), None | Some(b')' | b']'))
+            // a text that is more than a name may hold the value itself: `["password=…", "-v"]`
+            && name.bytes().all(key::in_name)
             && self.names.hides(name)
         {
             return self.hide(end + 1, b':', quote, false);
