@@ -56,8 +56,8 @@ impl JwtConfig {
     /// * It is no placeholder: made of fewer than six different characters; with `changeme`, `replaceme`,
     ///   `yoursecret`, `yourapikey`, `youropenai` or `placeholder` in it, in any case and with `-`, `_` or blanks
     ///   anywhere; with `default`, `example` or `password` as a word; or made of nothing but words such as *my*, *super*,
-    ///   *secret*, *key*, *xxxx*. Words end where anything but a letter stands. In random base64 such things do not
-    ///   occur.
+    ///   *secret*, *key*, *xxxx*, of at least three letters once. Words end where anything but a letter stands. In keys
+    ///   drawn at random, in hex, base64 or digits, such things do not occur.
     /// * For RS, PS, ES and EdDSA it is a private key in PEM; for HS it is no PEM at all.
     ///
     /// ```

@@ -15,14 +15,17 @@ pub(super) fn is_placeholder(key: &[u8]) -> bool {
         return true;
     }
     let is = |word: &[u8], one: &[u8]| word.eq_ignore_ascii_case(one);
-    let mut words = key.split(|b| !b.is_ascii_alphabetic()).filter(|word| !word.is_empty()).peekable();
+    let mut words = key.split(|b| !b.is_ascii_alphabetic()).filter(|word| !word.is_empty());
     if words.clone().any(|word| TELLING_WORDS.iter().any(|one| is(word, one))) {
         return true;
     }
-    let dots = |word: &[u8]| word.iter().all(|b| Some(b) == word.first());
-    words.peek().is_some()
-        && key.is_ascii()
-        && words.all(|word| dots(word) || FILLING_WORDS.iter().any(|one| is(word, one)))
+    // shorter ones are all that some keys in hex have between their digits
+    let telling = |word: &[u8]| word.len() >= 3;
+    let dots = |word: &[u8]| telling(word) && word.iter().all(|b| Some(b) == word.first());
+    let fills = |word: &[u8]| FILLING_WORDS.iter().any(|one| is(word, one));
+    key.is_ascii()
+        && words.clone().any(|word| telling(word) && fills(word))
+        && words.all(|word| dots(word) || fills(word))
 }
 
 /// Inside a key, whatever stands between their words.
@@ -30,7 +33,7 @@ const TELLING: [&[u8]; 6] =
     [b"changeme", b"replaceme", b"yoursecret", b"yourapikey", b"youropenai", b"placeholder"];
 /// As a word of its own.
 const TELLING_WORDS: [&[u8]; 3] = [b"default", b"example", b"password"];
-/// A key of nothing but these, and of words such as *xxxx*, is a placeholder.
+/// A key of nothing but these, and of words such as *xxxx*, is a placeholder, if one of these has three letters or more.
 const FILLING_WORDS: [&[u8]; 48] = [
     b"a",
     b"ai",
@@ -123,11 +126,45 @@ mod tests {
             "correct horse battery staple and a secret nobody knows",
             "28730164598273645091827364509182736450",
             "sk-proj-pWl0Yx1rT5vQ8uNc3ZfKbE7aHs9MjGd2",
+            "sk-28730164598273645091827364509182736450",
+            "0a1b2c3d4e5f60718293",
+            "4f1e2d9c0b8a7f6e5d4c3b2a19087f6e",
         ] {
             assert!(!is_placeholder(key.as_bytes()), "{key}");
         }
         assert!(!is_placeholder(
             &(0..32u8).map(|n| n.wrapping_mul(7).wrapping_add(129)).collect::<Vec<u8>>()
         ));
+    }
+
+    /// No key that was drawn is taken for one that stands for another, whatever it is written in.
+    #[test]
+    fn no_drawn_key_is_a_placeholder() {
+        const HEX: &[u8] = b"0123456789abcdef";
+        const BASE64: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        const BASE64_URL: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        const DIGITS: &[u8] = b"0123456789";
+        // SplitMix64: the same keys in each run
+        let mut state = 0x5eed_u64;
+        let mut draw = |from: &[u8]| {
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            from[usize::try_from((mixed ^ (mixed >> 31)) % (from.len() as u64)).unwrap()]
+        };
+        for (signs, lengths) in
+            [(HEX, [20, 32, 64]), (BASE64, [20, 43, 86]), (BASE64_URL, [20, 43, 86]), (DIGITS, [32, 40, 64])]
+        {
+            for length in lengths {
+                for _ in 0..5_000 {
+                    let key: Vec<u8> = (0..length).map(|_| draw(signs)).collect();
+                    let upper = key.to_ascii_uppercase();
+                    let prefixed = [b"sk-".as_slice(), &key].concat();
+                    for key in [&key, &upper, &prefixed] {
+                        assert!(!is_placeholder(key), "{}", String::from_utf8_lossy(key));
+                    }
+                }
+            }
+        }
     }
 }
