@@ -22,8 +22,6 @@ const WRITABLE: &str = "every user of this machine may write the age identity fi
 pub(crate) struct Keys {
     /// They wipe themselves.
     pub(crate) identities: Vec<x25519::Identity>,
-    /// Whether a passphrase was needed for them.
-    pub(crate) locked: bool,
 }
 
 impl Keys {
@@ -38,7 +36,12 @@ impl Keys {
 ///
 /// Without either it is `Unauthenticated`.
 pub(crate) fn keys(settings: &Settings) -> Result<Keys, Refusal> {
-    let none = || Keys { identities: Vec::new(), locked: false };
+    Ok(keys_and_cost(settings)?.0)
+}
+
+/// The keys, and whether they took scrypt, since their file is behind a passphrase itself.
+pub(crate) fn keys_and_cost(settings: &Settings) -> Result<(Keys, bool), Refusal> {
+    let none = || (Keys { identities: Vec::new() }, false);
     match (&settings.identity, &settings.usual_identity) {
         (Some(Given::Text(text, who)), _) => {
             from_bytes(text.expose_secret().as_bytes(), settings).map_err(|e| e.about(who))
@@ -100,14 +103,14 @@ pub(crate) fn warnings(settings: &Settings) -> Vec<&'static str> {
     found.into_iter().filter_map(|(is, text)| is.then_some(text)).collect()
 }
 
-fn from_file(path: &Path, settings: &Settings) -> Result<Keys, Refusal> {
+fn from_file(path: &Path, settings: &Settings) -> Result<(Keys, bool), Refusal> {
     from_bytes(&open::read(path, MOST)?, settings)
 }
 
 /// The keys of an identity file, which may itself be encrypted with the passphrase.
-fn from_bytes(bytes: &[u8], settings: &Settings) -> Result<Keys, Refusal> {
+fn from_bytes(bytes: &[u8], settings: &Settings) -> Result<(Keys, bool), Refusal> {
     if !open::is_age(bytes) {
-        return parse(bytes);
+        return Ok((parse(bytes)?, false));
     }
     let no_keys = || {
         Err(misconfigured(
@@ -115,7 +118,7 @@ fn from_bytes(bytes: &[u8], settings: &Settings) -> Result<Keys, Refusal> {
         ))
     };
     let opened = open::decrypt(bytes, &no_keys, &|| passphrase(settings), MOST)?;
-    Ok(Keys { locked: true, ..parse(&opened.plaintext)? })
+    Ok((parse(&opened.plaintext)?, true))
 }
 
 /// The lines of an identity file: keys, comments, nothing else. A line is never shown.
@@ -135,7 +138,7 @@ fn parse(bytes: &[u8]) -> Result<Keys, Refusal> {
     if identities.is_empty() {
         return Err(misconfigured("it holds no key `AGE-SECRET-KEY-1…`"));
     }
-    Ok(Keys { identities, locked: false })
+    Ok(Keys { identities })
 }
 
 /// Says of a line that is no key what it looks like, by how it begins.

@@ -39,8 +39,6 @@ pub(crate) struct Opened {
     pub(crate) plaintext: Zeroizing<Vec<u8>>,
     pub(crate) armored: bool,
     pub(crate) access: Access,
-    /// Whether it took scrypt: seconds, and much memory.
-    pub(crate) costly: bool,
 }
 
 /// What opens an age file.
@@ -119,7 +117,7 @@ pub(crate) fn decrypt(
         let reader = decryptor.decrypt(std::iter::once(&identity as &dyn age::Identity));
         let reader = reader.map_err(|e| with_passphrase(&e))?;
         let plaintext = all_of(reader, ciphertext.len(), most)?;
-        return Ok(Opened { plaintext, armored, access: Access::Passphrase, costly: true });
+        return Ok(Opened { plaintext, armored, access: Access::Passphrase });
     }
     let keys = keys()?;
     let looking = Looking { keys: &keys, known: Cell::new(0), others: Cell::new(false), by: Cell::new(None) };
@@ -128,7 +126,7 @@ pub(crate) fn decrypt(
     let Looking { known, others, by, .. } = looking;
     let access = Access::Keys { known: known.get(), others: others.get(), by: by.take() };
     let plaintext = all_of(reader, ciphertext.len(), most)?;
-    Ok(Opened { plaintext, armored, access, costly: keys.locked })
+    Ok(Opened { plaintext, armored, access })
 }
 
 /// Whether an age file is encrypted with a passphrase, as its header says. No, if it cannot be read.

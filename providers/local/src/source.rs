@@ -3,7 +3,7 @@
 use crate::error::{Refusal, SCHEME, misconfigured};
 use crate::identity::{self, Keys};
 use crate::naming;
-use crate::open;
+use crate::open::{self, Access};
 use crate::settings::Settings;
 use crate::tree::Tree;
 use crate::turns::{Caller, KEPT, Turn, Turns};
@@ -12,6 +12,7 @@ use secretfig_source::{
     Abilities, Ask, At, Document, ErrorKind, Exposed, Fetched, Fingerprints, Identity, Listing, Node, Probe,
     Revision, Source, SourceError, SourceInfo, Unavailable, async_trait,
 };
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fmt;
@@ -293,12 +294,18 @@ impl Inner {
     fn decrypted(&self, ciphertext: &[u8]) -> Result<Look, Refusal> {
         let settings = &self.settings;
         let about = |refusal| self.about(refusal);
-        let keys = || -> Result<Keys, Refusal> { identity::keys(settings) };
+        let costly = Cell::new(false);
+        let keys = || -> Result<Keys, Refusal> {
+            let (keys, cost) = identity::keys_and_cost(settings)?;
+            costly.set(cost);
+            Ok(keys)
+        };
         let passphrase = || identity::passphrase(settings);
         let opened = open::decrypt(ciphertext, &keys, &passphrase, settings.max_bytes).map_err(about)?;
+        let costly = costly.get() || matches!(opened.access, Access::Passphrase);
         let tree = Tree::read(opened.plaintext).map_err(about)?;
         let known = self.stamped(open::revision(ciphertext), &tree);
-        Ok(Look { known, tree, warnings: identity::warnings(settings), costly: opened.costly })
+        Ok(Look { known, tree, warnings: identity::warnings(settings), costly })
     }
 
     /// Each secret keeps its revision for as long as it keeps its content.

@@ -28,7 +28,7 @@ async fn probed(local: &Local) -> Result<Probe, SourceError> {
 }
 
 async fn is_decrypted_anew(local: &Local) {
-    let error = get(local, "a").await.err().expect("it was left");
+    let Err(error) = get(local, "a").await else { panic!("it was left") };
     assert!(error.what_to_do().contains("`passphrase_file`: it is not there"), "{error}");
     assert!(!format!("{error} {error:?}").contains(MARKER), "{error}");
 }
