@@ -217,7 +217,7 @@ pub(crate) fn hunt(ground: &Ground, cases: u32) {
                 [parsed["fields"]["message"].as_str().unwrap(), parsed["span"]["text"].as_str().unwrap()];
             let mut kept = Vec::new();
             match way {
-                "query" | "pairs" => {
+                "query" | "pairs" | "list of pairs" => {
                     let mut pairs = Vec::new();
                     node.pairs(&markers, &mut pairs);
                     kept.extend(
@@ -233,7 +233,12 @@ pub(crate) fn hunt(ground: &Ground, cases: u32) {
                     }
                 }
                 // of two fields of one name, an object keeps the last
-                "json" | "pretty json" | "json in debug" | "json in json" => {
+                "json"
+                | "pretty json"
+                | "json in debug"
+                | "json in json"
+                | "json first in a list"
+                | "json in Some" => {
                     let again = node.json(&markers).to_string();
                     node.kept(&mut kept);
                     kept.retain(|kept| again.contains(kept.as_str()));
@@ -267,15 +272,21 @@ fn ways(node: &Node, markers: &[String]) -> Vec<(&'static str, String)> {
     node.pairs(markers, &mut pairs);
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(&pairs).finish();
     let quoted = pairs.iter().map(|(name, value)| format!("{name}={value:?}")).collect::<Vec<_>>().join(" ");
+    let list: Vec<_> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
     vec![
         ("debug", format!("{:?}", printed(false))),
         ("pretty debug", format!("{:#?}", printed(false))),
         ("debug of a map", format!("{:?}", printed(true))),
         ("pretty debug of a map", format!("{:#?}", printed(true))),
         ("debug in debug", format!("Reply {{ body: {:?}, status: 200 }}", format!("{:?}", printed(true)))),
+        ("debug first in a tuple", format!("{:?}", (format!("{:?}", printed(false)), 200))),
+        ("pretty debug in Some", format!("{:#?}", Some(format!("{:?}", printed(true))))),
         ("json", json.to_string()),
         ("pretty json", format!("{json:#}")),
         ("json in debug", format!("Reply {{ body: {:?}, status: 200 }}", json.to_string())),
+        ("json first in a list", format!("{:?}", [json.to_string(), "end".to_owned()])),
+        ("json in Some", format!("{:#?}", Some(json.to_string()))),
+        ("list of pairs", format!("{list:?}")),
         (
             "json in json",
             serde_json::json!({"body": serde_json::json!({"body": json.to_string()}).to_string()})
