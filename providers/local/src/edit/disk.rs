@@ -9,9 +9,12 @@
 
 use crate::error::Refusal;
 use secretfig_source::{ErrorKind, Unavailable};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 /// Readable and writable by its owner.
 pub(crate) const PRIVATE: u32 = 0o600;
@@ -50,8 +53,27 @@ pub(crate) enum Over {
     Old(u32),
 }
 
-/// Writes a file in one step. Whoever calls it holds the lock of the folder.
+/// A file that is in its place.
+#[must_use]
+pub(crate) struct Placed {
+    /// Whether it would survive a power cut.
+    durable: bool,
+}
+
+impl Placed {
+    /// Refuses what the disk does not confirm.
+    pub(crate) fn confirmed(self) -> Result<(), Refusal> {
+        if self.durable { Ok(()) } else { Err(unconfirmed()) }
+    }
+}
+
+/// Writes a file in one step, for good. Whoever calls it holds the lock of the folder.
 pub(crate) fn write(disk: &impl Disk, path: &Path, bytes: &[u8], over: Over) -> Result<(), Refusal> {
+    place(disk, path, bytes, over)?.confirmed()
+}
+
+/// The same. Where it is refused, the path is as it was before.
+pub(crate) fn place(disk: &impl Disk, path: &Path, bytes: &[u8], over: Over) -> Result<Placed, Refusal> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(Refusal::new(ErrorKind::Misconfigured, "it has no file name"));
     };
@@ -76,7 +98,7 @@ pub(crate) fn write(disk: &impl Disk, path: &Path, bytes: &[u8], over: Over) -> 
         let _ = disk.remove(&new);
         return Err(error.into());
     }
-    disk.sync_folder(folder).map_err(|_| unconfirmed())
+    Ok(Placed { durable: disk.sync_folder(folder).is_ok() })
 }
 
 fn fill(disk: &impl Disk, new: &Path, bytes: &[u8], birth: u32, mode: Option<u32>) -> io::Result<()> {
@@ -177,8 +199,12 @@ pub(crate) struct Held {
     _file: File,
 }
 
+/// How long a lock is waited for: the longest honest change, with a passphrase, takes some seconds.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Waits until no other process, and no other store of this one, changes a store in this folder.
-pub(crate) fn lock(folder: &Path) -> Result<Held, Refusal> {
+/// Calls `waiting` once, if that is not at once.
+pub(crate) fn lock(folder: &Path, patience: Duration, waiting: &dyn Fn()) -> Result<Held, Refusal> {
     // The folder itself: the store is replaced by each write, and a lock on it would stay with the
     // old one; and a file beside it would be clutter.
     #[cfg(unix)]
@@ -189,12 +215,35 @@ pub(crate) fn lock(folder: &Path) -> Result<Held, Refusal> {
     let about = |refusal: Refusal| refusal.about(&format!("folder `{}`", folder.display()));
     let file = file.map_err(|error| about(error.into()))?;
     // some network file systems have none
-    let locked = file.lock().map_err(|_| {
+    let none = || {
         let hint = "its file system gives no locks, so that two changes at once could lose one; change the store on a \
                     local disk";
         about(Refusal::new(ErrorKind::Unavailable(Unavailable::Failing), hint))
-    });
-    locked.map(|()| Held { _file: file })
+    };
+    match file.try_lock() {
+        Ok(()) => return Ok(Held { _file: file }),
+        Err(TryLockError::WouldBlock) => waiting(),
+        Err(TryLockError::Error(_)) => return Err(none()),
+    }
+    // The system has no lock with a limit: a thread waits for it, and lets go of it again where nobody
+    // takes it any more.
+    let (give, take) = mpsc::sync_channel(1);
+    let waits = move || {
+        let _ = give.send(file.lock().map(|()| file));
+    };
+    thread::Builder::new().spawn(waits).map_err(|error| about(error.into()))?;
+    match take.recv_timeout(patience) {
+        Ok(Ok(file)) => Ok(Held { _file: file }),
+        Ok(Err(_)) => Err(none()),
+        Err(_) => Err(about(Refusal::new(
+            ErrorKind::Timeout,
+            format!(
+                "another command has been changing a store in it for {} seconds; nothing was changed here: end that \
+                 command, or wait for it and try again",
+                patience.as_secs()
+            ),
+        ))),
+    }
 }
 
 /// Makes a folder, and those above it, that only their owner may enter; what is there stays as it is.
@@ -224,4 +273,35 @@ pub(crate) fn permissions(path: &Path) -> Result<u32, Refusal> {
         let _ = meta;
         Ok(PRIVATE)
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use secretfig_source::SourceError;
+    use std::cell::Cell;
+
+    #[test]
+    fn a_lock_is_waited_for_with_a_word_and_with_a_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let waited = Cell::new(0);
+        let waiting = || waited.set(waited.get() + 1);
+        let held = lock(folder.path(), PATIENCE, &waiting).unwrap();
+        assert_eq!(waited.get(), 0, "nobody is in the way");
+        let late = lock(folder.path(), Duration::from_millis(20), &waiting).err().unwrap();
+        assert_eq!(waited.get(), 1);
+        let late = SourceError::from(late);
+        assert_eq!(late.kind(), ErrorKind::Timeout);
+        assert!(late.what_to_do().contains("nothing was changed here"), "{late}");
+        // the one who gave up does not keep it when it comes at last
+        drop(held);
+        drop(lock(folder.path(), PATIENCE, &waiting).unwrap());
+
+        let held = Cell::new(Some(lock(folder.path(), PATIENCE, &waiting).unwrap()));
+        let lets_go = || {
+            waiting();
+            drop(held.take());
+        };
+        drop(lock(folder.path(), PATIENCE, &lets_go).unwrap());
+    }
 }

@@ -22,6 +22,7 @@
 
 mod disk;
 mod readers;
+mod rekey;
 mod seal;
 mod text;
 
@@ -30,17 +31,23 @@ pub use text::Layout;
 
 use crate::Settings;
 use crate::error::{Refusal, misconfigured};
-use crate::open::{self, Access};
+use crate::open::{self, Access, Opened};
+use crate::settings::Given;
 use crate::tree::Tree;
 use crate::{identity, naming};
-use disk::{Disk, Held, Over, PRIVATE, Real};
+use disk::{Disk, Held, Over, PATIENCE, PRIVATE, Placed, Real};
+use readers::List;
 use secrecy::{ExposeSecret, SecretString};
 use secretfig_source::{ErrorKind, Exposed, Node, SourceError};
+use std::cell::Cell;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use text::Text;
 use zeroize::Zeroizing;
+
+/// How large an identity file may be that is looked at for its lock: none that opens a store is larger.
+const MOST_IDENTITY: usize = 64 << 10;
 
 /// What [`Store::set`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -64,7 +71,7 @@ pub fn create_identity(path: &Path) -> Result<Recipient, SourceError> {
     let path = std::path::absolute(path).map_err(|_| about(misconfigured("it has no path")))?;
     let folder = path.parent().ok_or_else(|| about(misconfigured("it has no file name")))?;
     disk::make_folder(folder).map_err(about)?;
-    let _held = disk::lock(folder)?;
+    let _held = disk::lock(folder, PATIENCE, &|| ())?;
     let key = age::x25519::Identity::generate();
     let public = Recipient(key.to_public());
     let secret = key.to_string();
@@ -96,6 +103,67 @@ pub fn passphrase_of(settings: &Settings) -> Result<Option<SecretString>, Source
     Ok(identity::passphrase(settings)?)
 }
 
+/// Whether the store of these settings is there and is encrypted with a passphrase.
+pub fn has_passphrase(settings: &Settings) -> bool {
+    open::read(&settings.file, open::ciphertext_bound(settings.max_bytes))
+        .is_ok_and(|bytes| wants_passphrase(&bytes))
+}
+
+/// Whether the identity of these settings is there and is locked with a passphrase (`age -p`).
+pub fn identity_is_locked(settings: &Settings) -> bool {
+    match (&settings.identity, &settings.usual_identity) {
+        (Some(Given::Text(text, _)), _) => wants_passphrase(text.expose_secret().as_bytes()),
+        (Some(Given::File(path, _)), _) | (None, Some(path)) => {
+            open::read(path, MOST_IDENTITY).is_ok_and(|bytes| wants_passphrase(&bytes))
+        }
+        _ => false,
+    }
+}
+
+/// The names of all values in the store of these settings, as [`Store::names`] tells them. It is only
+/// read: without a lock, so that nobody is waited for.
+///
+/// # Errors
+/// As a fetch by [`Local`](crate::Local).
+pub fn names(settings: &Settings) -> Result<Vec<String>, SourceError> {
+    let settings = settings.clone().checked()?;
+    let opened = decrypted(&settings, &found(&settings)?)?;
+    let tree = Tree::read(opened.plaintext).map_err(|refusal| about_store(refusal, &settings.file))?;
+    Ok(tree.leaves())
+}
+
+/// Where the store is, without links.
+fn found(settings: &Settings) -> Result<PathBuf, Refusal> {
+    let about = |refusal: Refusal| about_store(refusal, &settings.file);
+    fs::canonicalize(&settings.file).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => about(misconfigured(
+            "it is not there; make it with `secretfig local init`, or set SECRETFIG_AGE_FILE",
+        )),
+        _ => about(error.into()),
+    })
+}
+
+fn decrypted(settings: &Settings, path: &Path) -> Result<Opened, Refusal> {
+    let about = |refusal: Refusal| about_store(refusal, &settings.file);
+    let ciphertext = open::read(path, open::ciphertext_bound(settings.max_bytes)).map_err(about)?;
+    let keys = || identity::keys(settings);
+    let passphrase = || identity::passphrase(settings);
+    open::decrypt(&ciphertext, &keys, &passphrase, settings.max_bytes).map_err(about)
+}
+
+/// Whether an age file is encrypted with a passphrase: it is asked for as it is opened.
+fn wants_passphrase(ciphertext: &[u8]) -> bool {
+    let asked = Cell::new(false);
+    let passphrase = || {
+        asked.set(true);
+        Ok(None)
+    };
+    let no_keys = || Ok(identity::Keys { identities: Vec::new() });
+    // refused in any case, for want of either
+    let _ = open::decrypt(ciphertext, &no_keys, &passphrase, 0);
+    asked.get()
+}
+
 fn ours(settings: &Settings) -> Result<Vec<Recipient>, Refusal> {
     Ok(identity::keys(settings)?.recipients().map(Recipient).collect())
 }
@@ -117,7 +185,11 @@ pub struct Store {
     changed: bool,
     readers: Readers,
     ours: Vec<Recipient>,
-    /// Whether the list of readers fits the store.
+    /// Whether the readers are known, so that a change can begin with them.
+    known: Result<(), Refusal>,
+    /// Whether the store has as many readers as the list.
+    as_many: bool,
+    /// Whether the list of readers fits the store, so that it can be written to them.
     fits: Result<(), Refusal>,
     _held: Held,
 }
@@ -131,68 +203,91 @@ impl Store {
     /// there is no reader, or the identity of these settings is not one of them: who made it could
     /// not read it. Whatever the file system says against it.
     pub fn create(settings: &Settings, readers: &Readers, layout: Layout) -> Result<(), SourceError> {
-        Ok(create(&Real, settings, readers, layout)?)
+        Self::create_telling(settings, readers, layout, &|| ())
+    }
+
+    /// The same, and calls `waiting` once if it has to wait, as [`Store::open_telling`] does.
+    ///
+    /// # Errors
+    /// As [`Store::create`].
+    pub fn create_telling(
+        settings: &Settings,
+        readers: &Readers,
+        layout: Layout,
+        waiting: &dyn Fn(),
+    ) -> Result<(), SourceError> {
+        Ok(create(&Real, settings, readers, layout, waiting)?)
     }
 
     /// Locks, reads and decrypts the store of these settings.
     ///
     /// # Errors
-    /// As a fetch by [`Local`](crate::Local).
+    /// `Timeout` where another has not let go of the lock for 30 seconds; else as a fetch by
+    /// [`Local`](crate::Local).
     pub fn open(settings: &Settings) -> Result<Self, SourceError> {
+        Self::open_telling(settings, &|| ())
+    }
+
+    /// The same, and calls `waiting` once if it has to wait for another who changes a store in the same
+    /// folder: whoever watches a command may be told.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_telling(settings: &Settings, waiting: &dyn Fn()) -> Result<Self, SourceError> {
         let settings = settings.clone().checked()?;
         let about = |refusal: Refusal| about_store(refusal, &settings.file);
-        let path = fs::canonicalize(&settings.file).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => about(misconfigured(
-                "it is not there; make it with `secretfig local init`, or set SECRETFIG_AGE_FILE",
-            )),
-            _ => about(error.into()),
-        })?;
-        let held = disk::lock(path.parent().unwrap_or(&path))?;
-        let ciphertext = open::read(&path, open::ciphertext_bound(settings.max_bytes)).map_err(about)?;
-        let keys = || identity::keys(&settings);
-        let passphrase = || identity::passphrase(&settings);
-        let opened = open::decrypt(&ciphertext, &keys, &passphrase, settings.max_bytes).map_err(about)?;
+        let path = found(&settings)?;
+        let held = disk::lock(path.parent().unwrap_or(&path), PATIENCE, waiting)?;
+        let opened = decrypted(&settings, &path)?;
         let text = Text::read(&opened.plaintext).map_err(about)?;
         let tree = Tree::read(opened.plaintext).map_err(about)?;
         let mode = disk::permissions(&path).map_err(about)?;
-        let (readers, ours, fits) = match &opened.access {
-            Access::Passphrase => {
-                // it has just opened the store
-                let passphrase = identity::passphrase(&settings)?.unwrap_or_default();
-                (Readers::Passphrase(passphrase), Vec::new(), Ok(()))
-            }
-            Access::Keys { known, by, .. } => {
-                let ours = ours(&settings)?;
-                match readers::listed(&path) {
-                    Ok(Some(list)) => {
-                        let at = readers::list_of(&path);
-                        let fits = readers::fits(&opened.access, Some(&list), &at, &ours).map_err(about);
-                        (Readers::Recipients(list), ours, fits)
-                    }
-                    Ok(None) => {
-                        let at = readers::list_of(&path);
-                        let alone = by.iter().filter(|_| *known == 1).cloned().map(Recipient).collect();
-                        let fits = readers::fits(&opened.access, None, &at, &ours).map_err(about);
-                        (Readers::Recipients(alone), ours, fits)
-                    }
-                    // it can be read all the same
-                    Err(refusal) => (Readers::Recipients(Vec::new()), ours, Err(refusal)),
-                }
-            }
-        };
-        Ok(Self {
+        let at = readers::list_of(&path);
+        let mut store = Self {
             path,
             armored: opened.armored,
             mode,
             text,
             tree,
             changed: false,
-            readers,
-            ours,
-            fits,
+            readers: Readers::Recipients(Vec::new()),
+            ours: Vec::new(),
+            known: Ok(()),
+            as_many: true,
+            fits: Ok(()),
             _held: held,
             settings,
-        })
+        };
+        let about = |refusal: Refusal| about_store(refusal, &store.settings.file);
+        match &opened.access {
+            Access::Passphrase => {
+                // it has just opened the store
+                let passphrase = identity::passphrase(&store.settings)?.unwrap_or_default();
+                store.readers = Readers::Passphrase(passphrase);
+            }
+            Access::Keys { known, by, .. } => {
+                store.ours = ours(&store.settings)?;
+                match readers::listed(&store.path) {
+                    Ok(list) => {
+                        let list = list.as_deref();
+                        store.known = readers::known(&opened.access, list, &at).map_err(about);
+                        store.as_many = readers::as_many(&opened.access, list);
+                        store.fits = readers::fits(&opened.access, list, &at, &store.ours).map_err(about);
+                        store.readers = Readers::Recipients(match list {
+                            Some(list) if !list.is_empty() => list.to_vec(),
+                            // who is alone needs no list
+                            _ => by.iter().filter(|_| *known == 1).cloned().map(Recipient).collect(),
+                        });
+                    }
+                    // it can be read all the same
+                    Err(refusal) => {
+                        store.known = Err(refusal.clone());
+                        store.fits = Err(refusal);
+                    }
+                }
+            }
+        }
+        Ok(store)
     }
 
     /// The name of every value, `database/password`, sorted. Never values. A table with a key that can
@@ -252,7 +347,7 @@ impl Store {
     }
 
     /// Who may read it: the list beside the store, or the passphrase. Where there is no list, the own
-    /// key if the store is for it alone, else nobody is known.
+    /// key if the store is for it alone, else nobody is known; nor is anybody where it cannot be read.
     pub fn readers(&self) -> &Readers {
         &self.readers
     }
@@ -268,56 +363,27 @@ impl Store {
         Ok(self.save_on(&Real)?)
     }
 
-    /// Writes the store, encrypted to these readers from now on, and the list of them.
-    ///
-    /// Whoever is left out cannot read what is written from now on. What was readable until now they
-    /// may have kept, and git keeps it for them: change those values.
-    ///
-    /// # Errors
-    /// `Misconfigured` for no reader, one twice, or all but the own key. Whatever the file system says
-    /// against it.
-    pub fn rekey(self, readers: &Readers) -> Result<(), SourceError> {
-        Ok(self.rekey_on(&Real, readers)?)
-    }
-
     fn save_on(self, disk: &impl Disk) -> Result<(), Refusal> {
         if !self.changed {
             return Ok(());
         }
         self.fits.clone()?;
-        self.write(disk, &self.readers)
+        let ciphertext = self.sealed(&self.readers)?;
+        self.confirmed(self.place(disk, &ciphertext)?)
     }
 
-    fn rekey_on(self, disk: &impl Disk, readers: &Readers) -> Result<(), Refusal> {
-        readers.checked(&self.ours_among(readers)?)?;
-        let list = readers::list_of(&self.path);
-        match readers {
-            // The list first: were the power cut between the two, the next `save` would encrypt to
-            // whom the list says now, never again to one who was taken out.
-            Readers::Recipients(recipients) => {
-                readers::write_list(disk, &list, recipients)?;
-                self.write(disk, readers)
-            }
-            Readers::Passphrase(_) => {
-                self.write(disk, readers)?;
-                disk::remove(disk, &list).map_err(|refusal| readers::about(refusal, &list))
-            }
-        }
+    fn sealed(&self, readers: &Readers) -> Result<Vec<u8>, Refusal> {
+        seal::encrypted(self.text.render().as_bytes(), readers, self.armored)
+            .map_err(|refusal| about_store(refusal, &self.settings.file))
     }
 
-    /// Our keys, where readers are keys: for a store with a passphrase they were not looked at.
-    fn ours_among(&self, readers: &Readers) -> Result<Vec<Recipient>, Refusal> {
-        match readers {
-            Readers::Recipients(_) if self.ours.is_empty() => ours(&self.settings),
-            _ => Ok(self.ours.clone()),
-        }
+    fn place(&self, disk: &impl Disk, ciphertext: &[u8]) -> Result<Placed, Refusal> {
+        disk::place(disk, &self.path, ciphertext, Over::Old(self.mode))
+            .map_err(|refusal| about_store(refusal, &self.settings.file))
     }
 
-    fn write(&self, disk: &impl Disk, readers: &Readers) -> Result<(), Refusal> {
-        let about = |refusal: Refusal| about_store(refusal, &self.settings.file);
-        let ciphertext =
-            seal::encrypted(self.text.render().as_bytes(), readers, self.armored).map_err(about)?;
-        disk::write(disk, &self.path, &ciphertext, Over::Old(self.mode)).map_err(about)
+    fn confirmed(&self, placed: Placed) -> Result<(), Refusal> {
+        placed.confirmed().map_err(|refusal| about_store(refusal, &self.settings.file))
     }
 
     /// Refuses a name that a value stands in the way of.
@@ -359,7 +425,13 @@ impl fmt::Debug for Store {
     }
 }
 
-fn create(disk: &impl Disk, settings: &Settings, readers: &Readers, layout: Layout) -> Result<(), Refusal> {
+fn create(
+    disk: &impl Disk,
+    settings: &Settings,
+    readers: &Readers,
+    layout: Layout,
+    waiting: &dyn Fn(),
+) -> Result<(), Refusal> {
     let settings = settings.clone().checked()?;
     let about = |refusal: Refusal| about_store(refusal, &settings.file);
     let (Some(folder), Some(name)) = (settings.file.parent(), settings.file.file_name()) else {
@@ -370,7 +442,7 @@ fn create(disk: &impl Disk, settings: &Settings, readers: &Readers, layout: Layo
     let path = folder.join(name);
     let ours = if matches!(readers, Readers::Recipients(_)) { ours(&settings)? } else { Vec::new() };
     readers.checked(&ours)?;
-    let _held = disk::lock(&folder)?;
+    let _held = disk::lock(&folder, PATIENCE, waiting)?;
     if fs::symlink_metadata(&path).is_ok() {
         return Err(about(std::io::Error::from(std::io::ErrorKind::AlreadyExists).into()));
     }
@@ -378,7 +450,7 @@ fn create(disk: &impl Disk, settings: &Settings, readers: &Readers, layout: Layo
     // The list first: a store without its list could not be changed, a list without its store is
     // overwritten by the next try.
     if let Readers::Recipients(recipients) = readers {
-        readers::write_list(disk, &readers::list_of(&path), recipients)?;
+        List::find(&path)?.write(disk, recipients)?;
     }
     disk::write(disk, &path, &ciphertext, Over::Nothing(PRIVATE)).map_err(about)
 }

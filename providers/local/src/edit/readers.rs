@@ -97,12 +97,48 @@ impl Readers {
             return Err(misconfigured(format!("`{twice}` is named twice among the readers")));
         }
         if !recipients.iter().any(|recipient| ours.contains(recipient)) {
-            return Err(misconfigured(format!(
-                "our own key is not among the readers, so we would lock ourselves out; add {}",
-                some(ours)
-            )));
+            return Err(misconfigured(match ours {
+                [] => NO_KEY.to_owned(),
+                ours => format!(
+                    "our own key is not among the readers, so we would lock ourselves out; let it in as well: {}",
+                    add(ours)
+                ),
+            }));
         }
         Ok(())
+    }
+}
+
+/// Said of one who changes a store of keys, and has none.
+pub(crate) const NO_KEY: &str = "there is no key of our own, so we would lock ourselves out; `secretfig local init` makes \
+     one, and leaves a store that is there as it is";
+
+/// Whether it is known who reads a store, so that a change of its readers can begin with them. Else what
+/// to do.
+pub(crate) fn known(access: &Access, list: Option<&[Recipient]>, at: &Path) -> Result<(), Refusal> {
+    let Access::Keys { known, others, .. } = access else { return Ok(()) };
+    let settle = "name all who are to read it, and nobody else will: \
+                  `secretfig local rekey --only age1… --only age1…`";
+    if *others {
+        return Err(misconfigured(format!(
+            "SSH keys, hardware keys or plugins read it too, and would no longer: {settle}"
+        )));
+    }
+    match list {
+        None | Some([]) if *known > 1 => Err(misconfigured(format!(
+            "it has {known} readers, and no list `{}` says who they are: {settle}",
+            at.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a store has as many readers as its list names, as far as the file itself tells. A list that
+/// names nobody says nothing.
+pub(crate) fn as_many(access: &Access, list: Option<&[Recipient]>) -> bool {
+    match (access, list) {
+        (Access::Keys { known, .. }, Some(list)) if !list.is_empty() => list.len() == *known,
+        _ => true,
     }
 }
 
@@ -114,35 +150,29 @@ pub(crate) fn fits(
     at: &Path,
     ours: &[Recipient],
 ) -> Result<(), Refusal> {
-    let Access::Keys { known, others, .. } = access else { return Ok(()) };
-    let at = at.display();
-    let settle = "run `secretfig local rekey`, which shows who may read and settles it";
-    if *others {
+    known(access, list, at)?;
+    let (Access::Keys { known, .. }, Some(list)) = (access, list) else { return Ok(()) };
+    let (at, all) = (at.display(), list.len());
+    let ours_listed = list.iter().any(|reader| ours.contains(reader));
+    let settle = match ours_listed || list.is_empty() {
+        true => "run `secretfig local rekey`, which shows who may read and settles it".to_owned(),
+        false => format!("run {}, which shows who may read and settles it", add(ours)),
+    };
+    if all != *known {
+        return Err(misconfigured(format!("it has {known} readers, and `{at}` names {all}: {settle}")));
+    }
+    if !ours_listed {
         return Err(misconfigured(format!(
-            "SSH keys, hardware keys or plugins read it too, and would no longer: {settle}"
+            "our own key is not in `{at}`, so to write would lock us out: {settle}"
         )));
     }
-    match list {
-        None if *known == 1 => Ok(()),
-        None => Err(misconfigured(format!(
-            "it has {known} readers, and no list `{at}` says who they are: {settle}"
-        ))),
-        Some(list) if list.len() != *known => {
-            Err(misconfigured(format!("it has {known} readers, and `{at}` names {}: {settle}", list.len())))
-        }
-        Some(list) if !list.iter().any(|reader| ours.contains(reader)) => Err(misconfigured(format!(
-            "our own key is not in `{at}`, so to write would lock us out: add {}, or {settle}",
-            some(ours)
-        ))),
-        Some(_) => Ok(()),
-    }
+    Ok(())
 }
 
-fn some(ours: &[Recipient]) -> String {
-    match ours {
-        [] => "one".to_owned(),
-        all => all.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(" or "),
-    }
+/// The command that lets one of these in.
+fn add(ours: &[Recipient]) -> String {
+    let command = |key: &Recipient| format!("`secretfig local rekey --add {key}`");
+    ours.iter().map(command).collect::<Vec<_>>().join(" or ")
 }
 
 /// Where the list of a store lies.
@@ -161,10 +191,10 @@ fn parse(text: &str) -> Result<Vec<Recipient>, Refusal> {
         }
         let wrong = |what: &str| Refusal::new(ErrorKind::Malformed, format!("line {}: {what}", n + 1));
         let recipient = line.parse().map_err(|none: NoRecipient| wrong(&none.to_string()))?;
-        if recipients.contains(&recipient) {
-            return Err(wrong("a key that is there already"));
+        // two branches that both added one, merged
+        if !recipients.contains(&recipient) {
+            recipients.push(recipient);
         }
-        recipients.push(recipient);
     }
     Ok(recipients)
 }
@@ -227,20 +257,58 @@ fn list_text(list: &Path) -> Result<Option<String>, Refusal> {
         .map_err(|_| about(Refusal::new(ErrorKind::Malformed, "it is no text; it holds one `age1…` a line")))
 }
 
-/// Writes the list of readers, where it says anything else.
-pub(crate) fn write_list(disk: &impl Disk, list: &Path, recipients: &[Recipient]) -> Result<(), Refusal> {
-    let about = |refusal: Refusal| about(refusal, list);
-    // where a link stands in its place, it stays
-    let target = std::fs::canonicalize(list);
-    let list = target.as_deref().unwrap_or(list);
-    let old = list_text(list)?;
-    let text = rewritten(old.as_deref().unwrap_or(HEAD), recipients);
-    let over = match &old {
-        Some(old) if *old == text => return Ok(()),
-        Some(_) => Over::Old(disk::permissions(list).map_err(about)?),
-        None => Over::Nothing(USUAL),
-    };
-    disk::write(disk, list, text.as_bytes(), over).map_err(about)
+/// The list beside a store, as it is found before it is changed.
+pub(crate) struct List {
+    path: PathBuf,
+    old: Option<Old>,
+}
+
+struct Old {
+    text: String,
+    mode: u32,
+}
+
+impl List {
+    pub(crate) fn find(store: &Path) -> Result<Self, Refusal> {
+        let list = list_of(store);
+        // where a link stands in its place, it stays
+        let path = std::fs::canonicalize(&list).unwrap_or(list);
+        let old = match list_text(&path)? {
+            Some(text) => Some(Old { text, mode: disk::permissions(&path).map_err(|e| about(e, &path))? }),
+            None => None,
+        };
+        Ok(Self { path, old })
+    }
+
+    /// Writes these readers, where it says anything else.
+    pub(crate) fn write(&self, disk: &impl Disk, recipients: &[Recipient]) -> Result<(), Refusal> {
+        let text = rewritten(self.old.as_ref().map_or(HEAD, |old| &old.text), recipients);
+        match &self.old {
+            Some(old) if old.text == text => Ok(()),
+            Some(old) => self.put(disk, &text, Over::Old(old.mode)),
+            None => self.put(disk, &text, Over::Nothing(USUAL)),
+        }
+    }
+
+    /// Makes it what it was when it was found.
+    pub(crate) fn put_back(&self, disk: &impl Disk) -> Result<(), Refusal> {
+        let now = list_text(&self.path)?;
+        match &self.old {
+            None if now.is_none() => Ok(()),
+            None => self.remove(disk),
+            Some(old) if now.as_ref() == Some(&old.text) => Ok(()),
+            Some(old) => self.put(disk, &old.text, Over::Old(old.mode)),
+        }
+    }
+
+    /// Removes it: whoever knows a passphrase is not listed.
+    pub(crate) fn remove(&self, disk: &impl Disk) -> Result<(), Refusal> {
+        disk::remove(disk, &self.path).map_err(|refusal| about(refusal, &self.path))
+    }
+
+    fn put(&self, disk: &impl Disk, text: &str, over: Over) -> Result<(), Refusal> {
+        disk::write(disk, &self.path, text.as_bytes(), over).map_err(|refusal| about(refusal, &self.path))
+    }
 }
 
 pub(crate) fn about(refusal: Refusal, list: &Path) -> Refusal {
@@ -272,8 +340,12 @@ mod tests {
         assert_eq!(rewritten(&old, &[bob, ada.clone()]), old, "the order of the file stays");
         let new = rewritten(&old, &[ada.clone(), eve.clone()]);
         assert_eq!(new, format!("# readers\n\n# ada, payments\n{ada}\n\n# the end\n{eve}\n"));
-        assert_eq!(parse(&new).unwrap(), [ada, eve]);
+        assert_eq!(parse(&new).unwrap(), [ada.clone(), eve.clone()]);
         assert!(parse(HEAD).unwrap().is_empty());
+        // one that stands there twice is one
+        let twice = format!("{ada}\n# from a branch\n {ada} \n{eve}\n");
+        assert_eq!(parse(&twice).unwrap(), [ada.clone(), eve.clone()]);
+        assert_eq!(rewritten(&twice, &[ada.clone(), eve.clone()]), format!("{ada}\n{eve}\n"));
     }
 
     #[test]
@@ -282,7 +354,7 @@ mod tests {
         for (text, line) in [
             (format!("# x\nssh-ed25519 hunter2\n{ada}\n"), "line 2: no public key"),
             ("AGE-SECRET-KEY-1HUNTER2\n".to_owned(), "line 1: no public key"),
-            (format!("{ada}\n\n {ada} \n"), "line 3: a key that is there already"),
+            (format!("{ada}\n<<<<<<< ours\n"), "line 2: no public key"),
         ] {
             let said = SourceError::from(parse(&text).unwrap_err()).to_string();
             assert!(said.starts_with(&format!("{SCHEME}: malformed: {line}")), "{said}");

@@ -2,7 +2,10 @@
 
 use super::Readers;
 use crate::error::{Refusal, misconfigured};
+use crate::identity::Keys;
+use crate::open;
 use age::armor::{ArmoredWriter, Format};
+use secretfig_source::ErrorKind;
 use std::io::Write;
 
 /// The work of scrypt for a passphrase, as the `age` command takes it: N = 2^18, 256 MiB and about a
@@ -32,5 +35,25 @@ pub(crate) fn encrypted(plaintext: &[u8], readers: &Readers, armored: bool) -> R
         writer.finish()?.finish()
     };
     // INVARIANT: a `Vec` takes all that is written.
-    write().map_err(|_| failed())
+    let ciphertext = write().map_err(|_| failed())?;
+    readable(&ciphertext, readers)?;
+    Ok(ciphertext)
+}
+
+/// Refuses what no source would read again, before it takes the place of what can be read.
+fn readable(ciphertext: &[u8], readers: &Readers) -> Result<(), Refusal> {
+    let Readers::Recipients(recipients) = readers else { return Ok(()) };
+    // whoever has no key comes as far as the header
+    let none = || Ok(Keys { identities: Vec::new() });
+    match open::decrypt(ciphertext, &none, &|| Ok(None), 0) {
+        Err(refusal) if refusal.kind == ErrorKind::TooLarge => Err(Refusal::new(
+            ErrorKind::TooLarge,
+            format!(
+                "it would have {} readers, and could not be read again: a store has room for some 300. Nothing was \
+                 changed; let those who share a machine or a task share a key, or keep several stores",
+                recipients.len()
+            ),
+        )),
+        _ => Ok(()),
+    }
 }

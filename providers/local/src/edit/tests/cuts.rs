@@ -65,12 +65,12 @@ fn a_cut_while_setting_leaves_the_old_or_the_new() {
 fn a_cut_while_creating_leaves_nothing_or_the_new() {
     let place = Place::new();
     let readers = place.readers(&[]);
-    let change = |disk: &Cut| create(disk, &place.settings(), &readers, Layout::Toml);
+    let change = |disk: &Cut| create(disk, &place.settings(), &readers, Layout::Toml, &|| ());
     let judge = |folder: &Path| {
         let settings = settings_in(folder);
         if !settings.file.exists() {
             // and the next try succeeds, whatever else is left
-            create(&Real, &settings, &readers, Layout::Json).map_err(SourceError::from).unwrap();
+            create(&Real, &settings, &readers, Layout::Json, &|| ()).map_err(SourceError::from).unwrap();
             return "none";
         }
         let mut store = Store::open(&settings).unwrap();
@@ -160,8 +160,9 @@ fn a_step_that_fails_while_setting_leaves_the_old_or_the_new_and_no_clutter() {
 
 #[test]
 fn a_step_that_fails_while_creating_leaves_nothing_or_the_new_and_no_clutter() {
-    let change =
-        |place: &Place, disk: &Failing| create(disk, &place.settings(), &place.readers(&[]), Layout::Json);
+    let change = |place: &Place, disk: &Failing| {
+        create(disk, &place.settings(), &place.readers(&[]), Layout::Json, &|| ())
+    };
     let steps = fail_everywhere(Place::new, change, |place, done| {
         if place.settings().file.exists() {
             assert!(Store::open(&place.settings()).unwrap().names().is_empty());
@@ -175,12 +176,23 @@ fn a_step_that_fails_while_creating_leaves_nothing_or_the_new_and_no_clutter() {
 
 #[test]
 fn a_step_that_fails_while_rekeying_leaves_what_we_can_read_and_settle() {
-    let (_, bobs) = stranger();
+    let (bob, bobs) = stranger();
+    let (_, carols) = stranger();
+    let with_carol = || {
+        let place = Place::with_store();
+        Store::open(&place.settings()).unwrap().rekey(&place.readers(&[&carols])).unwrap();
+        place
+    };
     let change = |place: &Place, disk: &Failing| {
         Store::open(&place.settings()).unwrap().rekey_on(disk, &place.readers(&[&bobs]))
     };
-    let steps = fail_everywhere(Place::with_store, change, |place, _| {
+    let steps = fail_everywhere(with_carol, change, |place, _| {
         assert_eq!(value(&place.settings(), "a").unwrap(), "old");
+        // as many readers as before: only whom the list names tells whether it was put back
+        let list = fs::read_to_string(place.path("secrets.age.recipients")).unwrap();
+        let bob_reads = value(&place.settings().identity(bob.to_string()), "a").is_ok();
+        assert_eq!(list.contains(&bobs.to_string()), bob_reads, "{list}");
+        assert_eq!(list.contains(&carols.to_string()), !bob_reads, "{list}");
         Store::open(&place.settings()).unwrap().rekey(&place.readers(&[&bobs])).unwrap();
         place.set(&[("a", "new")]);
     });

@@ -2,6 +2,7 @@
 
 mod cuts;
 mod model;
+mod rekeyed;
 mod stores;
 
 use super::*;
