@@ -477,8 +477,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Calls {
     fn max_level_hint(&self) -> Option<LevelFilter> {
         Some(LevelFilter::DEBUG)
     }
-    fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
-        self.note(format!("event enabled {event:?}"));
+    fn event_enabled(&self, _: &Event<'_>, _: Context<'_, S>) -> bool {
+        self.note("event enabled");
         true
     }
     fn on_new_span(&self, attributes: &Attributes<'_>, _: &Id, context: Context<'_, S>) {

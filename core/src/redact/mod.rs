@@ -137,23 +137,6 @@ impl<L> Redact<L> {
         record(&mut look);
         look.found
     }
-
-    /// The event, or one in its place.
-    fn event<R>(&self, event: &Event<'_>, then: impl FnOnce(&Event<'_>) -> R) -> R {
-        let metadata = event.metadata();
-        if !self.finds(metadata, |look| event.record(look)) {
-            return then(event);
-        }
-        let mut kept = Kept::new(&self.names, metadata.fields());
-        event.record(&mut kept);
-        kept.lend(metadata.fields(), |values| {
-            if event.is_contextual() {
-                then(&Event::new(metadata, values))
-            } else {
-                then(&Event::new_child_of(event.parent().cloned(), metadata, values))
-            }
-        })
-    }
 }
 
 impl<L: fmt::Debug> fmt::Debug for Redact<L> {
@@ -199,11 +182,25 @@ where
     }
 
     fn event_enabled(&self, event: &Event<'_>, context: Context<'_, S>) -> bool {
-        self.event(event, |event| self.inner.event_enabled(event, context))
+        // it decides and does not write, and so is spared the copy
+        self.inner.event_enabled(event, context)
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        self.event(event, |event| self.inner.on_event(event, context));
+        let metadata = event.metadata();
+        if !self.finds(metadata, |look| event.record(look)) {
+            return self.inner.on_event(event, context);
+        }
+        let mut kept = Kept::new(&self.names, metadata.fields());
+        event.record(&mut kept);
+        kept.lend(metadata.fields(), |values| {
+            let event = if event.is_contextual() {
+                Event::new(metadata, values)
+            } else {
+                Event::new_child_of(event.parent().cloned(), metadata, values)
+            };
+            self.inner.on_event(&event, context);
+        });
     }
 
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
