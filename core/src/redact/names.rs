@@ -26,7 +26,9 @@ const TERMS: &[&[&str]] = &[
     &["bearer"],
     &["credential"],
     &["credentials"],
+    &["cred"],
     &["creds"],
+    &["psk"],
     &["signature"],
     &["sig"],
     &["authorization"],
@@ -37,17 +39,12 @@ const TERMS: &[&[&str]] = &[
     // keys
     &["api", "key"],
     &["api", "keys"],
-    &["apikey"],
     &["private", "key"],
     &["private", "keys"],
-    &["privatekey"],
     &["signing", "key"],
-    &["signingkey"],
     &["access", "key"],
     &["access", "keys"],
-    &["accesskey"],
     &["account", "key"],
-    &["accountkey"],
     &["shared", "key"],
     &["encryption", "key"],
     &["master", "key"],
@@ -56,16 +53,23 @@ const TERMS: &[&[&str]] = &[
     &["hmac", "key"],
     &["symmetric", "key"],
     &["ssh", "key"],
+    &["unseal", "key"],
+    &["unseal", "keys"],
+    &["recovery", "key"],
+    &["recovery", "keys"],
+    &["auth", "key"],
+    &["storage", "key"],
+    &["decryption", "key"],
     // in one word
-    &["secretkey"],
-    &["clientsecret"],
-    &["authtoken"],
-    &["accesstoken"],
-    &["refreshtoken"],
-    &["sessiontoken"],
-    &["idtoken"],
-    &["userpassword"],
-    &["dbpassword"],
+    &["bindpass"],
+    &["bindpw"],
+    &["dbpass"],
+    &["dbpw"],
+    &["pgpass"],
+    &["rootpw"],
+    &["sshpass"],
+    &["userpass"],
+    &["userpw"],
     // addresses with a password in them
     &["dsn"],
     &["connection", "string"],
@@ -73,6 +77,28 @@ const TERMS: &[&[&str]] = &[
     &["conn", "str"],
     &["connstr"],
 ];
+
+/// A word that ends in one of these is hidden: `PGPASSWORD`, `clientsecret`. No word of English does.
+const GLUED: &[&str] = &[
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "token",
+    "apikey",
+    "accesskey",
+    "accountkey",
+    "authkey",
+    "encryptionkey",
+    "masterkey",
+    "privatekey",
+    "secretkey",
+    "sessionkey",
+    "signingkey",
+];
+
+/// Also words of prose: `12 tests pass: …`.
+const IN_PROSE: &[&str] = &["pass", "sig"];
 
 /// What the parameters of a URL are called, that nobody would take for a secret elsewhere.
 const IN_QUERY: &[&str] = &["key", "code", "assertion", "auth", "sas"];
@@ -88,6 +114,7 @@ const ABOUT: &[&str] = &[
     "audience",
     "backend",
     "budget",
+    "changed",
     "count",
     "counts",
     "created",
@@ -95,6 +122,7 @@ const ABOUT: &[&str] = &[
     "dir",
     "directory",
     "disabled",
+    "domain",
     "enabled",
     "endpoint",
     "engine",
@@ -113,12 +141,14 @@ const ABOUT: &[&str] = &[
     "in",
     "index",
     "interval",
+    "invalid",
     "issuer",
     "kind",
     "label",
     "lifetime",
     "limit",
     "line",
+    "loaded",
     "manager",
     "minutes",
     "ms",
@@ -134,9 +164,11 @@ const ABOUT: &[&str] = &[
     "provider",
     "ref",
     "reference",
+    "refreshed",
     "region",
     "renewed",
     "required",
+    "reset",
     "revision",
     "rotated",
     "rotation",
@@ -156,6 +188,7 @@ const ABOUT: &[&str] = &[
     "uri",
     "url",
     "usage",
+    "valid",
     "version",
     "versions",
 ];
@@ -175,6 +208,9 @@ const COUNTED: &[&str] = &[
     "total",
     "used",
 ];
+
+/// `tokens_used`, `tokens_per_second`: the same.
+const COUNTING: &[&str] = &["out", "per", "used"];
 
 /// `Server=…;Pwd=…`, `a=b; c=d`, `Digest username=…`.
 const OF_PAIRS: &[&str] =
@@ -199,8 +235,9 @@ impl Names {
     /// Whether the values of that name are hidden.
     pub(super) fn hides(&self, name: &str) -> bool {
         let words = Words::of(name);
-        let hidden =
-            TERMS.iter().any(|term| words.tell(term)) || self.hide.iter().any(|term| words.tell(term));
+        let hidden = TERMS.iter().any(|term| words.tell(term))
+            || self.hide.iter().any(|term| words.tell(term))
+            || words.tell_glued();
         hidden && !self.shows(&words)
     }
 
@@ -212,7 +249,14 @@ impl Names {
     }
 
     pub(super) fn has_shown(&self, name: &str) -> bool {
-        self.shows(&Words::of(name))
+        !self.show.is_empty() && self.shows(&Words::of(name))
+    }
+
+    /// Whether that name is none where it is but a word of a sentence, unless the application hides it.
+    pub(super) fn is_prose(&self, name: &str) -> bool {
+        let words = Words::of(name);
+        IN_PROSE.iter().any(|one| all_same(words.as_slice(), &[one]))
+            && !self.hide.iter().any(|term| words.tell(term))
     }
 
     fn shows(&self, words: &Words<'_>) -> bool {
@@ -220,11 +264,14 @@ impl Names {
     }
 }
 
-/// Whether a value under that name stands for a whole type of its own: `Token { value: … }`.
+/// Whether a value under that name stands for a whole type of its own: `Token { value: … }`, `ApiKey { inner: … }`.
 pub(super) fn ends_in_a_term(name: &str) -> bool {
     let words = Words::of(name);
-    let last = words.as_slice().last().copied().unwrap_or_default();
-    !last.to_ascii_lowercase().starts_with("cred") && TERMS.iter().any(|term| all_same(&[last], term))
+    let words = words.as_slice();
+    let last = words.last().copied().unwrap_or_default();
+    let ends_in =
+        |term: &&[&str]| words.len() >= term.len() && all_same(&words[words.len() - term.len()..], term);
+    !last.to_ascii_lowercase().starts_with("cred") && (TERMS.iter().any(ends_in) || is_glued(last))
 }
 
 /// Whether values under that name are made of pairs themselves.
@@ -292,14 +339,33 @@ impl<'a> Words<'a> {
                 if !all_same(window, term) {
                     return false;
                 }
-                let (before, after) = (&words[..at], &words[at + term.len()..]);
-                let is_in = |list: &[&str], word: &str| list.iter().any(|one| same(one, word));
-                let about = after.last().is_some_and(|last| is_in(ABOUT, last));
-                let counted =
-                    same(window[0], "tokens") && before.last().is_some_and(|word| is_in(COUNTED, word));
-                !about && !counted
+                !is_about(window[0], &words[..at], &words[at + term.len()..])
             })
     }
+
+    /// The same for a word that ends in a term.
+    fn tell_glued(&self) -> bool {
+        let words = self.as_slice();
+        let tells =
+            |(at, word): (usize, &&str)| is_glued(word) && !is_about(word, &words[..at], &words[at + 1..]);
+        words.iter().enumerate().any(tells)
+    }
+}
+
+/// Whether the words around a term make it a name about a secret.
+fn is_about(term: &str, before: &[&str], after: &[&str]) -> bool {
+    let is_in =
+        |list: &[&str], word: Option<&&str>| word.is_some_and(|word| list.iter().any(|one| same(one, word)));
+    let counted = same(term, "tokens") && (is_in(COUNTED, before.last()) || is_in(COUNTING, after.first()));
+    let asked = before.first().is_some_and(|first| same(first, "has"));
+    is_in(ABOUT, after.last()) || counted || asked
+}
+
+fn is_glued(word: &str) -> bool {
+    let ends = |end: &&str| {
+        word.len().checked_sub(end.len()).and_then(|at| word.get(at..)).is_some_and(|rest| same(rest, end))
+    };
+    GLUED.iter().any(ends)
 }
 
 fn same(one: &str, other: &str) -> bool {
@@ -396,6 +462,22 @@ mod tests {
             "password_length",
             "token_prefix",
             "authorization_header",
+            "PGPASSWORD",
+            "newpassword",
+            "sshpass",
+            "SSHPASS",
+            "userpass",
+            "bindpw",
+            "wifi.psk",
+            "db_cred",
+            "clientsecret",
+            "csrftoken",
+            "unseal_key",
+            "unsealKeys",
+            "recovery_key",
+            "auth_key",
+            "storageKey",
+            "decryption_key",
             "a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q.password",
         ] {
             assert!(names.hides(name), "{name}");
@@ -457,6 +539,20 @@ mod tests {
             "connection",
             "string",
             "log.target",
+            "tokens_used",
+            "tokens_out",
+            "tokens_per_second",
+            "secrets_loaded",
+            "signature_valid",
+            "token_valid",
+            "has_token",
+            "hasPassword",
+            "password_reset",
+            "cookie_domain",
+            "token_refreshed",
+            "password_changed",
+            "userpass_count",
+            "pgpassword_file",
         ] {
             assert!(!names.hides(name), "{name}");
         }

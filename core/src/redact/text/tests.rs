@@ -34,6 +34,10 @@ fn values_go_and_all_else_stays() {
         r#"Password(§"y"§)"#,
         r#"Some(ApiToken(§"y", 3§)), user: "x""#,
         r#"Token {§ value: "y" §}, user: "x""#,
+        r#"ApiKey {§ inner: "y" §}, user: "x""#,
+        r#"PrivateKey {§ d: [1, 2, 3] §}, user: "x""#,
+        r#"SigningKey {§ inner: Some("y") §}"#,
+        r#"Some(ConnectionString {§ value: "y" §})"#,
         r#"DatabaseCredentials { host: "h", password: "§y§" }"#,
         // JSON
         r#"{"user":"x","password":"§y§","pins":[1,2],"port":1}"#,
@@ -157,6 +161,7 @@ fn what_is_no_secret_stays() {
         "password=",
         "invalid token type: x",
         "secret_name=myapp/db token_count=3",
+        "tokens_used=3 has_token=true password_reset: done",
         "secretfig::audit: secret::Thing, token::kind",
         "user=bob host=h:80 at 10:30",
         r#"Db { user: "password", key_id: "k1" }"#,
