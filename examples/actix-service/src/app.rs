@@ -108,8 +108,8 @@ impl FromRequest for Caller {
             Ok(key) => key,
             Err(rejection) => return ready(Err(rejection.into())),
         };
-        let bearer = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let token = bearer.and_then(|value| value.strip_prefix("Bearer "));
+        let credentials = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token = credentials.and_then(example_tokens::bearer);
         ready(match token.and_then(|token| example_tokens::verify(&key, token)) {
             Some((claims, signed_with)) => Ok(Self { claims, signed_with }),
             None => {

@@ -112,8 +112,8 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &St) -> Result<Self, Response> {
         let Secrets(key): Secrets<JwtConfig> =
             Secrets::from_request_parts(parts, state).await.map_err(IntoResponse::into_response)?;
-        let bearer = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let token = bearer.and_then(|value| value.strip_prefix("Bearer "));
+        let credentials = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token = credentials.and_then(example_tokens::bearer);
         match token.and_then(|token| example_tokens::verify(&key, token)) {
             Some((claims, signed_with)) => Ok(Self { claims, signed_with }),
             None => Err((StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")]).into_response()),

@@ -98,8 +98,8 @@ impl<'r> FromRequest<'r> for Caller {
             Outcome::Error((status, _)) => return Outcome::Error((status, ())),
             Outcome::Forward(status) => return Outcome::Forward(status),
         };
-        let bearer = request.headers().get_one("Authorization");
-        let token = bearer.and_then(|value| value.strip_prefix("Bearer "));
+        let credentials = request.headers().get_one("Authorization");
+        let token = credentials.and_then(example_tokens::bearer);
         match token.and_then(|token| example_tokens::verify(&key, token)) {
             Some((claims, signed_with)) => Outcome::Success(Self { claims, signed_with }),
             None => Outcome::Error((Status::Unauthorized, ())),

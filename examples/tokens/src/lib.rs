@@ -3,10 +3,12 @@
 //! The example services sign and verify by these two functions. They take HMAC keys; whoever signs with a private key
 //! hands jsonwebtoken the PEM of the section in the same place.
 
+mod bearer;
 mod claims;
 mod signing;
 mod verifying;
 
+pub use bearer::bearer;
 pub use claims::Claims;
 pub use signing::{NotSigned, sign};
 pub use verifying::{SignedWith, verify};

@@ -21,11 +21,11 @@ impl Reply {
 }
 
 /// Sends one request, and reads until the server hangs up.
-pub(super) async fn send(to: SocketAddr, method: &str, path: &str, bearer: Option<&str>) -> Reply {
+pub(super) async fn send(to: SocketAddr, method: &str, path: &str, credentials: Option<&str>) -> Reply {
     let mut stream = TcpStream::connect(to).await.unwrap();
-    let bearer = bearer.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
+    let credentials = credentials.map(|said| format!("authorization: {said}\r\n")).unwrap_or_default();
     let head = format!(
-        "{method} {path} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\ncontent-length: 0\r\n{bearer}\r\n"
+        "{method} {path} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\ncontent-length: 0\r\n{credentials}\r\n"
     );
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut reply = String::new();

@@ -144,6 +144,14 @@ impl Client {
             }
         }
         self.owed("GET", "/me", Some(&token), CURRENT).await;
+        for scheme in ["bearer", "BEARER", "Bearer  "] {
+            let reply = self.ask_with("GET", "/me", Some(&format!("{scheme} {token}"))).await;
+            assert_eq!(reply.answer(), CURRENT, "`{scheme}`: {}", reply.head);
+        }
+        for credentials in [token.clone(), format!("Basic {token}"), format!("Bearer{token}")] {
+            let reply = self.ask_with("GET", "/me", Some(&credentials)).await;
+            assert_eq!(reply.answer(), UNAUTHORIZED, "{}", reply.head);
+        }
         let said = self.ask("GET", "/config", Some(&token)).await;
         assert_eq!(said.answer(), json(&origins(folder, provider.scheme(), &said.body)), "{}", said.head);
         let head = self.ask("HEAD", "/health", None).await;
@@ -222,7 +230,11 @@ impl Client {
     }
 
     async fn ask(&self, method: &str, path: &str, bearer: Option<&str>) -> Reply {
-        let sent = tokio::time::timeout(LIMIT, send(self.at, method, path, bearer)).await;
+        self.ask_with(method, path, bearer.map(|token| format!("Bearer {token}")).as_deref()).await
+    }
+
+    async fn ask_with(&self, method: &str, path: &str, credentials: Option<&str>) -> Reply {
+        let sent = tokio::time::timeout(LIMIT, send(self.at, method, path, credentials)).await;
         let reply = sent.unwrap_or_else(|_| panic!("no answer within {LIMIT:?}: {method} {path}"));
         self.answers.set(self.answers.get() + 1);
         self.hunt.check(format!("{method} {path} {}, head", reply.status), &reply.head);
