@@ -7,10 +7,11 @@
 mod app;
 
 use app::AppConfig;
+use secretfig::Config;
 use secretfig::redact::Redact;
-use secretfig::{Config, Keeper};
 use std::error::Error;
 use std::io::{self, IsTerminal};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -29,8 +30,7 @@ async fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let keeper = config.keep_fresh();
-    match serve(&config, keeper).await {
+    match serve(&config).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("axum-service: {e}");
@@ -47,18 +47,15 @@ fn log() {
     tracing_subscriber::registry().with(filter).with(Redact::around(lines)).init();
 }
 
-async fn serve(config: &Config<AppConfig>, keeper: Keeper) -> Result<(), Box<dyn Error>> {
+async fn serve(config: &Config<AppConfig>) -> Result<(), Box<dyn Error>> {
     let now = config.snapshot();
-    let address = (now.server.host, now.server.port);
+    let address = SocketAddr::new(now.server.host, now.server.port);
     let asked_to_end = asked_to_end()?;
     let listener = TcpListener::bind(address).await.map_err(|e| {
-        format!(
-            "no listening on {}:{}: {}; set APP_SERVER__HOST, APP_SERVER__PORT",
-            address.0,
-            address.1,
-            e.kind()
-        )
+        format!("no listening on {address}: {}; set APP_SERVER__HOST, APP_SERVER__PORT", e.kind())
     })?;
+    // not before it listens: a Keeper that is dropped unused says so
+    let keeper = config.keep_fresh();
     println!("axum-service: http://{}", listener.local_addr()?);
     tracing::info!(database = now.database.endpoint(), "serving");
 

@@ -112,6 +112,7 @@ impl Service {
         let says = format!("{}: no listening on 127.0.0.1:", self.name);
         let line = ended.err.lines().find(|line| line.starts_with(&says)).unwrap_or_default();
         assert!(line.contains("address in use") && line.contains("APP_SERVER__PORT"), "{}", ended.err);
+        assert!(!ended.err.contains("ERROR secretfig"), "what is in its way is the port: {}", ended.err);
         hunt.check("standard error", &ended.err);
         hunt.finish();
     }
