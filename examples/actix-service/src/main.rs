@@ -12,7 +12,9 @@ use secretfig::Config;
 use secretfig::redact::Redact;
 use std::error::Error;
 use std::io::{self, IsTerminal};
+use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
@@ -48,13 +50,12 @@ fn log() {
 async fn serve(config: &Config<AppConfig>) -> Result<(), Box<dyn Error>> {
     let now = config.snapshot();
     let routes = app::routes(config)?;
-    let address = (now.server.host, now.server.port);
+    let address = SocketAddr::new(now.server.host, now.server.port);
     let server = HttpServer::new(move || App::new().configure(routes.clone()))
-        .shutdown_timeout(now.server.shutdown_grace.as_secs())
+        .shutdown_timeout(whole_seconds(now.server.shutdown_grace))
         .bind(address)
         .map_err(|e| {
-            let (host, port) = address;
-            format!("no listening on {host}:{port}: {}; set APP_SERVER__HOST, APP_SERVER__PORT", e.kind())
+            format!("no listening on {address}: {}; set APP_SERVER__HOST, APP_SERVER__PORT", e.kind())
         })?;
     for address in server.addrs() {
         println!("actix-service: http://{address}");
@@ -65,4 +66,21 @@ async fn serve(config: &Config<AppConfig>) -> Result<(), Box<dyn Error>> {
     secretfig_actix::run(server.run(), config.keep_fresh(), now.server.shutdown_grace).await?;
     tracing::info!("ended");
     Ok(())
+}
+
+/// Actix counts in whole seconds, of which 0 is none.
+fn whole_seconds(time: Duration) -> u64 {
+    time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_a_second_is_a_second() {
+        let grace = |millis| whole_seconds(Duration::from_millis(millis));
+        assert_eq!([0, 1, 500, 1000, 1001, 2000].map(grace), [0, 1, 1, 1, 2, 2]);
+        assert_eq!(whole_seconds(Duration::MAX), u64::MAX);
+    }
 }

@@ -33,6 +33,11 @@ async fn three_faults_are_one_report() {
 }
 
 #[tokio::test]
+async fn it_serves_under_an_ipv6_address() {
+    SERVICE.serves_ipv6().await;
+}
+
+#[tokio::test]
 async fn a_port_that_is_taken_is_told() {
     SERVICE.says_what_is_in_its_way().await;
 }

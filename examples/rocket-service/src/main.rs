@@ -13,7 +13,9 @@ use rocket::figment::Figment;
 use secretfig::Config;
 use secretfig::redact::Redact;
 use std::io::{self, IsTerminal};
+use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
@@ -54,7 +56,7 @@ async fn serve(config: &Config<AppConfig>) -> Result<(), String> {
         .attach(AdHoc::on_liftoff("address", |rocket| {
             Box::pin(async move {
                 let config = rocket.config();
-                println!("rocket-service: http://{}:{}", config.address, config.port);
+                println!("rocket-service: http://{}", SocketAddr::new(config.address, config.port));
             })
         }))
         .launch() // until SIGTERM or Ctrl-C, which Rocket waits for itself
@@ -67,8 +69,8 @@ async fn serve(config: &Config<AppConfig>) -> Result<(), String> {
         }
         Err(e) => Err(match e.kind() {
             ErrorKind::Bind(e) => {
-                let (host, port) = (now.server.host, now.server.port);
-                format!("no listening on {host}:{port}: {}; set APP_SERVER__HOST, APP_SERVER__PORT", e.kind())
+                let address = SocketAddr::new(now.server.host, now.server.port);
+                format!("no listening on {address}: {}; set APP_SERVER__HOST, APP_SERVER__PORT", e.kind())
             }
             // Rocket's errors may show its configuration, value by value
             _ => "Rocket did not launch; what is above says why".to_owned(),
@@ -81,5 +83,22 @@ fn settings(now: &AppConfig) -> Figment {
     rocket::Config::figment()
         .merge(("address", now.server.host))
         .merge(("port", now.server.port))
-        .merge(("shutdown.grace", now.server.shutdown_grace.as_secs()))
+        .merge(("shutdown.grace", whole_seconds(now.server.shutdown_grace)))
+}
+
+/// Rocket counts in whole seconds, of which 0 is none.
+fn whole_seconds(time: Duration) -> u64 {
+    time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_a_second_is_a_second() {
+        let grace = |millis| whole_seconds(Duration::from_millis(millis));
+        assert_eq!([0, 1, 500, 1000, 1001, 2000].map(grace), [0, 1, 1, 1, 2, 2]);
+        assert_eq!(whole_seconds(Duration::MAX), u64::MAX);
+    }
 }

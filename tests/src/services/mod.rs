@@ -12,6 +12,7 @@
 //! service.serves(Provider::Local).await;
 //! service.does_without_what_is_optional(Provider::Files).await;
 //! service.refuses(Provider::Files).await;
+//! service.serves_ipv6().await;
 //! service.says_what_is_in_its_way().await;
 //! # }
 //! ```

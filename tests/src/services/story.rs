@@ -97,6 +97,26 @@ impl Service {
         hunt.finish();
     }
 
+    /// Serves under an IPv6 address, and prints it as an address that can be used.
+    ///
+    /// # Panics
+    /// With what is otherwise; where the machine has no IPv6, too.
+    pub async fn serves_ipv6(&self) {
+        let hunt = Hunt::new();
+        let place = Place::whole(Provider::Files, &hunt);
+        let variables = [self.variables(), place.variables(), vec![("APP_SERVER__HOST", "::1".into())]];
+        let mut process = Process::start(self, variables.concat());
+        let at = process.address(self).await;
+        assert!(at.is_ipv6(), "{at}");
+        let client = Client::new(at, hunt);
+        client.owed("GET", "/ready", None, READY).await;
+        process.signal("-TERM").await;
+        let ended = process.ended().await;
+        assert!(ended.status.success(), "{}\n{}", ended.status, ended.err);
+        client.nothing_leaked(&ended);
+        client.hunt.finish();
+    }
+
     /// A port that is taken ends it with 1, and with the name of the variable that says another.
     ///
     /// # Panics
