@@ -3,6 +3,7 @@
 use super::Text;
 use crate::redact::names::{Names, holds_pairs};
 use percent_encoding::percent_decode_str;
+use zeroize::Zeroizing;
 
 /// How far a name is looked for.
 pub(super) const LONGEST: usize = 256;
@@ -20,10 +21,19 @@ pub(super) struct Key<'a> {
 }
 
 impl Key<'_> {
-    pub(super) fn hidden_by(&self, names: &Names) -> bool {
+    /// Whether its values are hidden; `in_prose` where it may be but a word of a sentence.
+    pub(super) fn hidden_by(&self, names: &Names, in_prose: bool) -> bool {
         let [longest, .., name] = self.phrases;
-        if self.phrases.iter().any(|phrase| names.has_shown(phrase)) {
+        let exactly = |phrase: &&str| {
+            let before = &longest[..longest.len() - phrase.len()];
+            names.has_shown(phrase) && before.split_ascii_whitespace().all(is_article)
+        };
+        let is_word = in_prose && longest.len() > name.len() && names.is_prose(name);
+        if is_word || self.phrases.iter().any(exactly) {
             return false;
+        }
+        if !self.quote.is_empty() && longest.contains("\\u") {
+            return hides_escaped(longest, self.quote, names);
         }
         let decoded = percent_decode_str(longest).decode_utf8_lossy();
         let rest = name.get(1..).filter(|_| self.escaped);
@@ -45,10 +55,49 @@ pub(super) fn in_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte >= 0x80 || b"_-.$@%[]+/".contains(&byte)
 }
 
+/// `refresh token` is another name than `token`, and `the token` is not.
+fn is_article(word: &str) -> bool {
+    ["a", "an", "its", "my", "our", "that", "the", "this", "your"]
+        .iter()
+        .any(|one| one.eq_ignore_ascii_case(word))
+}
+
+/// Whether a name with escapes is hidden: `"p\u0061ssword"`. One that cannot be decoded is.
+pub(super) fn hides_escaped(name: &str, quote: &str, names: &Names) -> bool {
+    unescaped(name, quote.len()).is_none_or(|name| names.hides(&name))
+}
+
+/// The name without its `\u` escapes, which have `depth` backslashes in a string of that depth.
+fn unescaped(name: &str, depth: usize) -> Option<Zeroizing<String>> {
+    let mut units = Zeroizing::new(Vec::with_capacity(name.len()));
+    let mut rest = name;
+    while let Some(at) = rest.find('\\') {
+        units.extend(rest[..at].encode_utf16());
+        rest = &rest[at..];
+        let backslashes = rest.bytes().take_while(|byte| *byte == b'\\').count();
+        rest = &rest[backslashes..];
+        let escape = backslashes.is_multiple_of(depth) && !(backslashes / depth).is_multiple_of(2);
+        if escape && let Some(digits) = rest.strip_prefix('u') {
+            let digits = digits.get(..4).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))?;
+            units.push(u16::from_str_radix(digits, 16).ok()?);
+            rest = &rest[5..];
+        } else {
+            units.push(u16::from(b'\\'));
+        }
+    }
+    units.extend(rest.encode_utf16());
+    String::from_utf16(&units).ok().map(Zeroizing::new)
+}
+
 impl<'a> Text<'a> {
     /// The name that ends there, not reaching back beyond `from`.
     pub(super) fn key_before(self, end: usize, from: usize) -> Option<Key<'a>> {
-        let mut end = self.trim_end(end).max(from);
+        let mut end = self.trim_styles(self.trim_end(end)).max(from);
+        // `{"password"\n: …}`
+        let line = self.0[from..end].trim_end().len() + from;
+        if line < end && line > from && self.at(line - 1) == Some(b'"') {
+            end = line;
+        }
         let from = self.boundary(from.max(end.saturating_sub(LONGEST)));
         // `password (of the owner): …`, `password(s): …`
         if end > from && self.at(end - 1) == Some(b')') {
@@ -64,6 +113,7 @@ impl<'a> Text<'a> {
             return Some(Key { phrases: [name; 3], quote, query: false, escaped: false });
         }
         let start = self.name_start(end, from);
+        let start = start + self.style_at(start, end);
         let name = &self.0[start..end];
         let before = start.checked_sub(1).and_then(|at| self.at(at));
         let mut phrases = [name; 3];
@@ -79,6 +129,25 @@ impl<'a> Text<'a> {
     fn name_start(self, end: usize, from: usize) -> usize {
         let bytes = &self.0.as_bytes()[from..end];
         end - bytes.iter().rev().take_while(|byte| in_name(**byte)).count()
+    }
+
+    /// Before the codes for styles that stand there: `password` in `password\x1b[0m\x1b[2m=`.
+    fn trim_styles(self, mut end: usize) -> usize {
+        while let Some(start) = self.0[..end].strip_suffix('m') {
+            let digits = start.trim_end_matches(|c: char| c.is_ascii_digit() || c == ';');
+            match digits.strip_suffix("\x1b[") {
+                Some(before) => end = before.len(),
+                None => break,
+            }
+        }
+        end
+    }
+
+    /// How much of a name belongs to the code for a style before it.
+    fn style_at(self, start: usize, end: usize) -> usize {
+        let rest = self.0[start..end].strip_prefix('[').filter(|_| self.0[..start].ends_with('\x1b'));
+        let code = rest.map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';'));
+        code.and_then(|code| code.strip_prefix('m')).map_or(0, |name| end - start - name.len())
     }
 
     /// The next boundary between characters.

@@ -26,9 +26,11 @@ pub(super) fn redacted(text: &str, names: &Names) -> Option<Wiped> {
         text: Text(text),
         names,
         quotes: Vec::new(),
+        around: Vec::new(),
         open: [0; 3],
         kept: 0,
         named: false,
+        answered: None,
         floor: 0,
         hidden: None,
         out: Wiped::default(),
@@ -46,12 +48,16 @@ struct Walk<'a> {
     names: &'a Names,
     /// The strings that are open, each by the backslashes before its quote.
     quotes: Vec<usize>,
+    /// How many brackets are open around each of them: those in a string are its own.
+    around: Vec<[usize; 3]>,
     /// How many `(`, `[` and `{` are open.
     open: [usize; 3],
     /// Up to where the text is in `out`.
     kept: usize,
     /// Whether a name was given as a value: `{"name": "password", "value": …}`.
     named: bool,
+    /// The `:` of a name whose value came before it.
+    answered: Option<usize>,
     /// Before here stand values, which are no names of what follows.
     floor: usize,
     /// The end of something hidden. A sign behind it makes it a name: `token(jwt): …`.
@@ -76,6 +82,7 @@ impl<'a> Walk<'a> {
                 b'=' => self.equals(at),
                 b'-' if self.text.from(at).starts_with("--") => self.dashes(at),
                 b'b' | b'B' => self.scheme(at),
+                b'A' | b'a' => self.age(at),
                 _ => at + 1,
             };
         }
@@ -100,14 +107,23 @@ impl<'a> Walk<'a> {
         let in_quotes = at > 0 && text.at(at - 1) == Some(b'\'') && text.at(at + 1) == Some(b'\'');
         let depth = text.backslashes_before(at);
         while self.quotes.last().is_some_and(|open| *open > depth) {
-            self.quotes.pop();
+            self.left();
         }
         match self.quotes.last() {
-            Some(open) if closes(depth, *open) => drop(self.quotes.pop()),
-            _ if is_depth(depth) && !in_quotes => self.quotes.push(depth),
+            Some(open) if closes(depth, *open) => self.left(),
+            _ if is_depth(depth) && !in_quotes => {
+                self.quotes.push(depth);
+                self.around.push(std::mem::take(&mut self.open));
+            }
             _ => {}
         }
         at + 1
+    }
+
+    /// A string has ended.
+    fn left(&mut self) {
+        self.quotes.pop();
+        self.open = self.around.pop().unwrap_or_default();
     }
 
     fn opened(&mut self, at: usize) -> usize {
@@ -135,8 +151,8 @@ impl<'a> Walk<'a> {
             && self.text.at(end) == Some(b',')
             && !matches!(self.text.at(self.text.skip_blanks(end + 1, true)), None | Some(b')' | b']'))
             // a text that is more than a name may hold the value itself: `["password=…", "-v"]`
-            && name.bytes().all(key::in_name)
-            && self.names.hides(name)
+            && name.bytes().all(|byte| key::in_name(byte) || byte == b'\\')
+            && key::hides_escaped(name, quote, self.names)
         {
             return self.hide(end + 1, b':', quote, false);
         }
@@ -144,8 +160,8 @@ impl<'a> Walk<'a> {
     }
 
     fn colon(&mut self, at: usize) -> usize {
-        if self.text.from(at).starts_with("://") {
-            return self.url(at);
+        if let Some(start) = self.text.authority_after(at) {
+            return self.url(at, start);
         }
         match self.text.at(at + 1) {
             Some(b':') => at + 2,
@@ -192,7 +208,8 @@ impl<'a> Walk<'a> {
         let rest = self.text.from(at);
         let label = rest.bytes().take(key::LONGEST).take_while(|byte| !byte.is_ascii_control()).count();
         let label = rest.get(..label).unwrap_or_default();
-        let header = label.find("KEY-----").map(|label| label + "KEY-----".len());
+        let begin = "-----BEGIN ".len();
+        let header = label[begin..].find("-----").map(|label| begin + label + "-----".len());
         match header.filter(|end| rest[..*end].contains("PRIVATE")) {
             Some(header) => {
                 let end = rest[header..].find("-----END").map_or(self.text.len(), |end| at + header + end);
@@ -202,14 +219,27 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// A private key of age, whatever stands around it.
+    fn age(&mut self, at: usize) -> usize {
+        const START: &str = "AGE-SECRET-KEY-";
+        let rest = self.text.from(at);
+        if !rest.get(..START.len()).is_some_and(|start| start.eq_ignore_ascii_case(START)) {
+            return at + 1;
+        }
+        let from = at + START.len();
+        let length =
+            self.text.from(from).bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'-').count();
+        self.cut(from, from + length, "")
+    }
+
     /// `Bearer …` and `Basic …` without the name of their header.
     fn scheme(&mut self, at: usize) -> usize {
         let rest = self.text.from(at);
         let starts =
             |scheme: &str| rest.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
-        let length = if starts("bearer ") {
+        let length = if starts("bearer ") || starts("bearer\t") {
             7
-        } else if starts("basic ") {
+        } else if starts("basic ") || starts("basic\t") {
             6
         } else {
             0
@@ -236,8 +266,14 @@ impl<'a> Walk<'a> {
         let key = self.text.key_before(end, self.floor);
         let hidden = again
             || key.as_ref().is_some_and(|key| {
-                let named = self.named && key.is_one_of(&["value", "values", "default"]);
-                named || key.hidden_by(self.names)
+                let in_prose = sign == b':' && self.open == [0; 3];
+                let is_value =
+                    key.is_one_of(&["value", "values", "val", "stringValue", "string_value", "default"]);
+                if is_value && !self.named {
+                    self.answered = self.named_behind(after).or(self.answered);
+                }
+                let named = self.named || self.answered.is_some_and(|name| name > end);
+                is_value && named || key.hidden_by(self.names, in_prose)
             });
         let quote = key.as_ref().map_or("", |key| key.quote);
         if hidden {
@@ -248,9 +284,30 @@ impl<'a> Walk<'a> {
         }
         if key.is_some_and(|key| key.is_one_of(&["name", "key"])) {
             let value = self.text.skip_blanks(after, true);
-            self.named = self.text.quoted(value).is_some_and(|(name, ..)| self.names.hides(name));
+            self.named = match self.text.quoted(value) {
+                _ if self.answered == Some(end) => false,
+                Some((name, ..)) => self.names.hides(name),
+                None => self.names.hides(self.text.bare(value)),
+            };
         }
         after
+    }
+
+    /// `"value": "…", "name": "password"`: the `:` of the name that comes after the value that begins there.
+    fn named_behind(&self, from: usize) -> Option<usize> {
+        let text = self.text;
+        let value = text.skip_blanks(from, true);
+        let quote = text.quote_at(value).filter(|quote| quote.ends_with('"'))?;
+        let (_, end) = text.closing(value + quote.len(), quote, text.len())?;
+        let comma = text.skip_blanks(end, true);
+        let (key, end, _) = text.quoted(text.skip_blanks(comma + 1, true))?;
+        let colon = text.skip_blanks(end, true);
+        let name = text.quoted(text.skip_blanks(colon + 1, true));
+        let is_name = text.at(comma) == Some(b',')
+            && text.at(colon) == Some(b':')
+            && ["name", "key"].iter().any(|one| one.eq_ignore_ascii_case(key))
+            && name.is_some_and(|(name, ..)| self.names.hides(name));
+        is_name.then_some(colon)
     }
 
     fn hide(&mut self, from: usize, sign: u8, quote: &'a str, of_pairs: bool) -> usize {
@@ -349,6 +406,10 @@ impl<'a> Text<'a> {
         is_quote.then(|| &self.0[at..=sign])
     }
 
+    fn three_quotes(self, at: usize) -> Option<&'static str> {
+        ["\"\"\"", "'''"].into_iter().find(|three| self.from(at).starts_with(three))
+    }
+
     /// Where the string ends that this quote opens, looked for before `to`.
     fn closing(self, from: usize, quote: &str, to: usize) -> Option<(usize, usize)> {
         let (depth, sign) = (quote.len() - 1, quote.as_bytes()[quote.len() - 1]);
@@ -375,6 +436,13 @@ impl<'a> Text<'a> {
         let from = at + quote.len();
         let (close, end) = self.closing(from, quote, from + key::LONGEST)?;
         Some((&self.0[from..close], end, quote))
+    }
+
+    /// A word without quotes that ends where a value does: `DB_PASSWORD` in `- name: DB_PASSWORD`.
+    fn bare(self, at: usize) -> &'a str {
+        let rest = self.from(at);
+        let length = rest.bytes().take(key::LONGEST).take_while(|byte| key::in_name(*byte)).count();
+        rest.get(..length).filter(|_| self.ends(at + length)).unwrap_or_default()
     }
 
     /// Whether a value may have ended before that.

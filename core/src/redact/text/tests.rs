@@ -50,7 +50,25 @@ fn values_go_and_all_else_stays() {
         r#"Reply { body: "{\"a\":\"{\\\"password\\\":\\\"§y\\\\\\\"z§\\\",\\\"b\\\":1}\"}", status: 200 }"#,
         r#"Reply { body: "{\"pin\":1,\"password\":§12§,\"b\":1}", status: 200 }"#,
         r#"[{"name":"DB_PASSWORD","value":"§y§"},{"name":"DB_HOST","value":"h"}]"#,
+        r#"{"url":"postgres:\/\/§u:y§@h\/db","user":"x"}"#,
+        r#"{"url":"postgres:\/\/§u:1\/2y§@h\/db","user":"x"}"#,
+        r#"{"url":"https:\/\/h\/p?size=1","user":"a@b.c"}"#,
+        r#"Reply { body: "{\"url\":\"postgres:\\/\\/§u:y§@h\\/db\"}", status: 200 }"#,
+        r#"{"\u0070assword":"§y§","user":"x"}"#,
+        r#"{"a":"{\"p\\u0061ssword\":\"§y§\",\"user\":1}"}"#,
+        r#"["\u0070assword", "§y§"]"#,
+        r#"{"\uZZ":"§y§","\u0075ser":"x","\ud83d\ude00":"z","C:\\users":"x"}"#,
+        r#"{"list":{"cookie":"§y§","host":" x}"},"secret":§{"a":"@-'y","b":{"c":"\n\\\"y"}}§,"user":"x"}"#,
+        "{\"password\"\n:\"§y§\",\n\"user\":\"x\"}",
+        r#"{"env":[{"value":"§y§","name":"DB_PASSWORD"},{"value":"h","name":"DB_HOST"}]}"#,
+        r#"{"name":"DB_PASSWORD","stringValue":"§y§","val":"z"}"#,
+        "- name: DB_PASSWORD\n  value: §y\n-§ name: DB_HOST\n  value: h",
+        "name=DB_PASSWORD val=§y§ user=x",
         // pairs
+        "\x1b[3mpassword\x1b[0m\x1b[2m=§\x1b[0my \x1b[3muser\x1b[0m\x1b[2m=\x1b[0mx§",
+        "\x1b[3mtoken\x1b[0m=§y§ user=x",
+        "password = §\"\"\"\nuser = 1\ny\"\"\"§\nuser = 1",
+        "password = §'''\nuser = 1\ny'''§\nuser = 1",
         "login user=bob password=§hunter2§ from=10.0.0.1",
         "password=§my long one§ user=bob",
         "user=bob password=§hunter2 was wrong§",
@@ -87,7 +105,7 @@ fn values_go_and_all_else_stays() {
         "Authorization: §Bearer abc.def-ghi§\r\nHost: h\r\n",
         "Cookie: §a=b; c=d§\r\nHost: h",
         r#"{"authorization": "§Basic dTpw§", "host": "h"}"#,
-        "sent Bearer §abc.def§, then basic auth failed",
+        "sent Bearer\t§abc.def§, with Bearer §abc.def§, then basic auth failed",
         // arguments
         "psql --host h --password §hunter2§ --user bob",
         r#"["psql", "--password", "§hunter2§", "--user", "bob"]"#,
@@ -97,6 +115,8 @@ fn values_go_and_all_else_stays() {
         r#"Path("C:\\password=§y\\§")"#,
         // PEM
         "-----BEGIN RSA PRIVATE KEY-----§\nabc\n§-----END RSA PRIVATE KEY-----\nx",
+        "-----BEGIN PGP PRIVATE KEY BLOCK-----§\nabc\n§-----END PGP PRIVATE KEY BLOCK-----\nx",
+        "wrote AGE-SECRET-KEY-§1QQPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L§ to it, age-secret-key-§1qqpzry§\nx",
         "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----",
     ] {
         let mut parts = text.split('§');
@@ -168,6 +188,7 @@ fn what_is_no_secret_stays() {
         r#"["user", "password"]"#,
         r#"["invalid token", "user not found"]"#,
         "Some(\n    \"token\",\n)",
+        "12 tests pass: 3, 4 fail: 1",
         "budget: prompt_tokens=3 max_tokens: 5",
         "http://h:80/a?b=c#d",
         "a != b, c <= d, e => f, g::h",
@@ -235,4 +256,34 @@ fn long_texts_take_no_more_than_their_length() {
     assert!(told(&many).len() < 100);
     let many = "x=".repeat(50_000) + &"a://".repeat(50_000) + &"user ".repeat(50_000);
     assert!(told(&many).len() <= many.len());
+}
+
+/// What is shown is exactly that name, also where a name may have several words.
+#[test]
+fn what_is_shown_is_exactly_that_name() {
+    let mut names = Names::default();
+    names.show("token");
+    names.show("api key");
+    for text in ["token: abc", "the token: abc", "token=abc", r#"{"token":"abc"}"#, "your API key: abc"] {
+        assert!(redacted(text, &names).is_none(), "{text}");
+    }
+    for text in
+        ["refresh token: abc", "the refresh token: abc", "refresh_token=abc", "our other API key: abc"]
+    {
+        assert!(redacted(text, &names).is_some_and(|told| !told.as_str().contains("abc")), "{text}");
+    }
+}
+
+/// A word of prose is still a name where it stands for itself.
+#[test]
+fn what_is_a_word_of_prose_too_is_a_name_in_a_structure() {
+    for text in [
+        "pass: canary",
+        "user: bob, pass: canary",
+        "pass=canary",
+        "Db { user: 1, pass: \"canary\" }",
+        "https://h/?sig=canary",
+    ] {
+        assert!(!told(text).contains("canary"), "{text}");
+    }
 }

@@ -26,6 +26,11 @@ impl<'a> Value<'a> {
             if quote != self.quote && self.closes_outer(quote) && text.ends_quoted(from + quote.len()) {
                 return (from, None);
             }
+            // the quotes of TOML around several lines
+            if let Some(three) = text.three_quotes(from) {
+                let end = text.from(from + three.len()).find(three);
+                return (end.map_or(text.len(), |end| from + end + 2 * three.len()), None);
+            }
             return match text.closing(from + quote.len(), quote, text.len()) {
                 Some((_, end)) if self.ends(end) => (end, Some(quote)),
                 Some((_, end)) => (self.open_end(from, end), None),
