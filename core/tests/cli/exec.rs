@@ -126,11 +126,16 @@ fn what_opens_the_store_is_not_handed_on() {
     run.env("SECRETFIG_AGE_PASSPHRASE", "x")
         .env("SECRETFIG_AGE_IDENTITY", "AGE-SECRET-KEY-1QQ")
         .env("SECRETFIG_AGE_IDENTITY_FILE", "/key")
+        .env("SECRETFIG_ENV_PREFIX", "MY_")
+        .env("My_SOURCE__LOCAL__PASSPHRASE", "x")
+        .env("MY_SOURCE__LOCAL__IDENTITY", "\"AGE-SECRET-KEY-1QQ\"")
+        .env("MY_SOURCE__LOCAL__IDENTITY_FILE", "/key")
         .env("OTHER", "stays");
     let out = Ran::of(run.output().unwrap()).fine().out;
-    assert!(!out.contains("PASSPHRASE") && !out.contains("AGE-SECRET-KEY"), "{out}");
+    assert!(!out.to_uppercase().contains("PASSPHRASE") && !out.contains("AGE-SECRET-KEY"), "{out}");
     assert!(
         out.contains("SECRETFIG_AGE_IDENTITY_FILE=/key")
+            && out.contains("MY_SOURCE__LOCAL__IDENTITY_FILE=/key")
             && out.contains("OTHER=stays")
             && out.contains("A=h"),
         "{out}"

@@ -81,7 +81,7 @@ pub(super) async fn run<T: DeserializeOwned + Send + Sync + 'static>(
     let program = arguments.next().unwrap_or_default();
     let mut run = Command::new(program);
     run.args(arguments);
-    for name in plan::kept_back(&Variables::default(), &handed) {
+    for name in plan::kept_back(&Variables::default(), &handed, &prefix) {
         run.env_remove(name);
     }
     start(run, handed, files)

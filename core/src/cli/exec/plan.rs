@@ -9,8 +9,10 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use zeroize::Zeroizing;
 
-const IDENTITY: &str = "SECRETFIG_AGE_IDENTITY";
-const PASSPHRASE: &str = "SECRETFIG_AGE_PASSPHRASE";
+/// What the variables of the age store begin with, and those of its table behind the prefix.
+const STORE: &str = "SECRETFIG_AGE_";
+const TABLE: &str = "SOURCE__LOCAL__";
+const PASSPHRASE: &str = "PASSPHRASE";
 const FILE: &str = "_FILE";
 
 /// `--as VAR=KEY`.
@@ -127,21 +129,26 @@ fn unknown<T: Send + Sync + 'static>(config: &Config<T>, one: &As) -> String {
 
 /// The variables that a program does not inherit: what opens the store, and what would stand beside a variable that
 /// it is given. Of `X` and `X_FILE` many programs take only one, and refuse both.
-pub(super) fn kept_back(variables: &Variables, handed: &[Handed]) -> Vec<String> {
+pub(super) fn kept_back(variables: &Variables, handed: &[Handed], prefix: &str) -> Vec<String> {
     let twins: Vec<String> = handed
         .iter()
         .map(|one| one.name.to_uppercase())
         .map(|name| name.strip_suffix(FILE).map_or_else(|| format!("{name}{FILE}"), str::to_owned))
         .collect();
-    let kept = variables.all(|name| {
-        [IDENTITY, PASSPHRASE].contains(&name) || twins.iter().any(|twin| *twin == name.to_uppercase())
-    });
+    let openers = [STORE.to_owned(), format!("{prefix}{TABLE}").to_uppercase()];
+    // names are matched without case, as layers match them
+    let opener = |name: &str| -> Option<String> {
+        let name = name.to_uppercase();
+        openers.iter().find_map(|begins| name.strip_prefix(begins.as_str()).map(str::to_owned))
+    };
+    let kept = variables.all(|name| opener(name).is_some() || twins.contains(&name.to_uppercase()));
     let mut names = Vec::new();
     for (name, value) in kept {
-        if name != IDENTITY || is_key(&value) {
+        let twin = twins.contains(&name.to_uppercase());
+        if twin || opener(&name).is_some_and(|what| opens(&what, &value)) {
             names.push(name.clone());
         }
-        if twins.contains(&name.to_uppercase()) {
+        if twin {
             note(&format!("variable `{name}` is not handed on: its twin is"));
         }
         wipe(value);
@@ -149,15 +156,18 @@ pub(super) fn kept_back(variables: &Variables, handed: &[Handed]) -> Vec<String>
     names
 }
 
-/// Whether the variable holds a key, and not the path of its file.
-fn is_key(value: &OsStr) -> bool {
-    let settings = secretfig_local::Settings::from_env([(IDENTITY, value)]);
-    settings.is_ok_and(|settings| settings.identity_path().is_none())
+/// Whether a setting of the store holds what opens it: a passphrase, or a key, wherever one was put and whatever stands
+/// around it. The path of a file does not.
+fn opens(setting: &str, value: &OsStr) -> bool {
+    use secretfig_local::Settings;
+    let key = Settings::holds_key(value) || value.to_str().is_some_and(Settings::is_identity);
+    setting == PASSPHRASE || key
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
     use std::ffi::OsString;
 
     fn one(name: &str) -> Handed {
@@ -188,19 +198,27 @@ mod tests {
                 ("PGPASSWORD", "old"),
                 ("APP_A__B_FILE", "/run/old"),
                 ("HOME", "/root"),
+                ("My_Source__Local__Passphrase", "x"),
+                ("MY_SOURCE__LOCAL__PASSPHRASE_FILE", "/run/pw"),
+                ("MY_SOURCE__LOCAL__IDENTITY", identity),
+                ("APP_SOURCE__LOCAL__PASSPHRASE", "of another application"),
             ];
             Variables::given(all.into_iter().map(|(name, value)| (name.to_owned(), OsString::from(value))))
         };
         let handed = [one("PGPASSWORD_FILE"), one("APP_A__B")];
         let twins = ["APP_A__B_FILE", "PGPASSWORD"];
-        assert_eq!(
-            kept_back(&variables("AGE-SECRET-KEY-1QQ"), &handed),
-            [twins[0], twins[1], "SECRETFIG_AGE_IDENTITY", "SECRETFIG_AGE_PASSPHRASE"]
-        );
-        assert_eq!(
-            kept_back(&variables("/run/key"), &handed),
-            [twins[0], twins[1], "SECRETFIG_AGE_PASSPHRASE"]
-        );
+        let passphrases = ["My_Source__Local__Passphrase", "SECRETFIG_AGE_PASSPHRASE"];
+        let keys = ["MY_SOURCE__LOCAL__IDENTITY", "SECRETFIG_AGE_IDENTITY"];
+        let sorted = |of: &[[&'static str; 2]]| of.concat().into_iter().collect::<BTreeSet<_>>();
+        for identity in
+            ["AGE-SECRET-KEY-1QQ", "\"AGE-SECRET-KEY-1QQ\"", "key=age-secret-key-1qq", "AGE-PLUGIN-X-1Q"]
+        {
+            let kept = kept_back(&variables(identity), &handed, "my_");
+            let kept: BTreeSet<&str> = kept.iter().map(String::as_str).collect();
+            assert_eq!(kept, sorted(&[twins, passphrases, keys]), "{identity}");
+        }
+        let kept = kept_back(&variables("/run/key"), &handed, "my_");
+        assert_eq!(kept.iter().map(String::as_str).collect::<BTreeSet<_>>(), sorted(&[twins, passphrases]));
     }
 
     #[test]
