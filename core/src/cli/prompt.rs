@@ -20,8 +20,9 @@ pub(super) fn value(what: &str, keep_newline: bool) -> Result<SecretString, Fail
 
 /// Asks twice, without echo.
 fn twice(what: &str) -> Result<SecretString, Failure> {
-    let first = once(&format!("{what}: "))?;
-    let second = once("Once more: ")?;
+    let quiet = Quiet::begin();
+    let first = one_line(&format!("{what}: "), &quiet)?;
+    let second = one_line("Once more: ", &quiet)?;
     match first.expose_secret() == second.expose_secret() {
         true if first.expose_secret().is_empty() => {
             Err(Failure::Refused("nothing was typed; nothing was changed".to_owned()))
@@ -33,53 +34,153 @@ fn twice(what: &str) -> Result<SecretString, Failure> {
 
 /// Asks once, without echo.
 pub(super) fn once(prompt: &str) -> Result<SecretString, Failure> {
-    let quiet = Uninterrupted::begin();
-    let typed = rpassword::prompt_password(prompt);
-    drop(quiet);
-    match typed {
-        Ok(typed) => Ok(sealed(&Zeroizing::new(typed))),
-        Err(e) => Err(match e.kind() {
-            ErrorKind::Interrupted => Failure::Interrupted,
-            ErrorKind::UnexpectedEof => Failure::Refused("nothing was typed; nothing was changed".to_owned()),
-            _ => Failure::Refused("there is no terminal to ask on".to_owned()),
-        }),
-    }
+    one_line(prompt, &Quiet::begin())
 }
 
-/// While it lives, Ctrl-C ends the prompt and not the process: the terminal gets its echo back first.
-struct Uninterrupted;
+/// Asks, without echo. The rest of a paste is neither an answer to the next question nor the shell's.
+fn one_line(prompt: &str, quiet: &Quiet) -> Result<SecretString, Failure> {
+    let typed = match rpassword::prompt_password(prompt) {
+        Ok(typed) => sealed(&Zeroizing::new(typed)),
+        Err(e) => {
+            return Err(match e.kind() {
+                ErrorKind::Interrupted => Failure::Interrupted,
+                ErrorKind::UnexpectedEof => {
+                    Failure::Refused("nothing was typed; nothing was changed".to_owned())
+                }
+                _ => Failure::Refused("there is no terminal to ask on".to_owned()),
+            });
+        }
+    };
+    if quiet.discard() {
+        return Err(Failure::Refused(
+            "more than one line was pasted; nothing was changed. A value of several lines is piped: \
+             `set NAME < file`"
+                .to_owned(),
+        ));
+    }
+    Ok(typed)
+}
 
-/// Whether SIGINT ends the process, as it does where nothing is said.
 #[cfg(unix)]
-static ENDS: std::sync::OnceLock<Option<std::sync::Arc<std::sync::atomic::AtomicBool>>> =
-    std::sync::OnceLock::new();
+use terminal::Quiet;
 
-impl Uninterrupted {
+/// Elsewhere the terminal is `rpassword`'s matter alone.
+#[cfg(not(unix))]
+struct Quiet;
+
+#[cfg(not(unix))]
+impl Quiet {
     fn begin() -> Self {
-        Self::ends(false);
         Self
     }
 
-    #[cfg(unix)]
-    fn ends(yes: bool) {
-        let ends = ENDS.get_or_init(|| {
-            let ends = std::sync::Arc::default();
-            let sigint = signal_hook::consts::SIGINT;
-            signal_hook::flag::register_conditional_default(sigint, std::sync::Arc::clone(&ends)).ok()?;
-            Some(ends)
-        });
-        if let Some(ends) = ends {
-            ends.store(yes, std::sync::atomic::Ordering::SeqCst);
+    fn discard(&self) -> bool {
+        false
+    }
+}
+
+#[cfg(unix)]
+mod terminal {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::termios::{
+        LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, Termios, tcflush, tcgetattr, tcsetattr,
+    };
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    use signal_hook::iterator::{Handle, Signals};
+    use std::fs::File;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::{Arc, OnceLock};
+    use std::thread::JoinHandle;
+
+    /// A paste goes on while its parts come at this distance, in nanoseconds. Nobody types as fast.
+    const PAUSE: i64 = 50_000_000;
+    /// So many parts are thrown away; what comes later is thrown away when the terminal gets its echo back.
+    const PARTS: usize = 40;
+
+    /// While it lives, the terminal does not echo, between two questions too, and no signal leaves it so: Ctrl-C
+    /// ends the question and not the process, and what else ends the process gives the echo back first.
+    pub(super) struct Quiet {
+        /// None where there is no terminal, which the question will tell.
+        terminal: Option<(File, Termios)>,
+        watch: Option<(Handle, JoinHandle<()>)>,
+    }
+
+    impl Quiet {
+        pub(super) fn begin() -> Self {
+            ends(false);
+            let terminal = quiet().ok();
+            let watch = terminal.as_ref().and_then(|(file, usual)| watch(file, usual).ok());
+            Self { terminal, watch }
+        }
+
+        /// Throws away what came unasked. Whether anything did.
+        pub(super) fn discard(&self) -> bool {
+            let Some((terminal, _)) = &self.terminal else { return false };
+            let pause = Timespec { tv_sec: 0, tv_nsec: PAUSE };
+            let more = || {
+                let mut one = [PollFd::new(terminal, PollFlags::IN)];
+                poll(&mut one, Some(&pause)).is_ok_and(|ready| ready > 0)
+            };
+            (0..PARTS).take_while(|_| more() && tcflush(terminal, QueueSelector::IFlush).is_ok()).count() > 0
         }
     }
 
-    #[cfg(not(unix))]
-    fn ends(_: bool) {}
-}
+    impl Drop for Quiet {
+        fn drop(&mut self) {
+            // in this order: from here on a signal ends the process as it always does
+            if let Some((terminal, usual)) = &self.terminal {
+                let _ = tcsetattr(terminal, OptionalActions::Flush, usual);
+            }
+            ends(true);
+            if let Some((handle, thread)) = self.watch.take() {
+                handle.close();
+                let _ = thread.join();
+            }
+        }
+    }
 
-impl Drop for Uninterrupted {
-    fn drop(&mut self) {
-        Self::ends(true);
+    /// Turns the echo off. With it, how the terminal was.
+    fn quiet() -> std::io::Result<(File, Termios)> {
+        let terminal = File::options().read(true).write(true).open("/dev/tty")?;
+        let usual = tcgetattr(&terminal)?;
+        let mut quiet = usual.clone();
+        // not by lines, so that what came is seen before its line ends; and Ctrl-C is for the question to read
+        let usual_modes = LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG;
+        quiet.local_modes.remove(usual_modes);
+        quiet.special_codes[SpecialCodeIndex::VMIN] = 1;
+        quiet.special_codes[SpecialCodeIndex::VTIME] = 0;
+        tcsetattr(&terminal, OptionalActions::Now, &quiet)?;
+        Ok((terminal, usual))
+    }
+
+    /// Gives the echo back at a signal that ends the process, and lets it end it.
+    fn watch(terminal: &File, usual: &Termios) -> std::io::Result<(Handle, JoinHandle<()>)> {
+        let (terminal, usual) = (terminal.try_clone()?, usual.clone());
+        let mut signals = Signals::new([SIGHUP, SIGTERM])?;
+        let handle = signals.handle();
+        let watching = move || {
+            if let Some(signal) = signals.forever().next() {
+                let _ = tcsetattr(&terminal, OptionalActions::Flush, &usual);
+                let _ = signal_hook::low_level::emulate_default_handler(signal);
+            }
+        };
+        let thread = std::thread::Builder::new().name("secretfig prompt".to_owned()).spawn(watching)?;
+        Ok((handle, thread))
+    }
+
+    /// Whether these signals end the process, as they do where nothing is said.
+    fn ends(yes: bool) {
+        static ENDS: OnceLock<Option<Arc<AtomicBool>>> = OnceLock::new();
+        let ends = ENDS.get_or_init(|| {
+            let ends = Arc::default();
+            for signal in [SIGHUP, SIGINT, SIGTERM] {
+                signal_hook::flag::register_conditional_default(signal, Arc::clone(&ends)).ok()?;
+            }
+            Some(ends)
+        });
+        if let Some(ends) = ends {
+            ends.store(yes, Ordering::SeqCst);
+        }
     }
 }
 

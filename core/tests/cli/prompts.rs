@@ -6,7 +6,8 @@ use crate::ground::{Ground, Ran};
 use secretfig_tests::{Hunt, Marker};
 use std::process::Command;
 
-/// Runs a program on a terminal of its own. Arguments: what to type at each prompt as JSON, then the program. It types
+/// Runs a program on a terminal of its own. Arguments: what to type at each prompt as JSON
+/// (`signal 15` is sent and not typed), then the program. It types
 /// once the terminal does not echo any more, and tells what was shown, the exit code, and whether it echoes at the end.
 const TERMINAL: &str = r#"
 import json, os, pty, select, sys, termios, time
@@ -34,7 +35,10 @@ while time.monotonic() < deadline:
     if steps and shown.find(steps[0][0].encode(), seen) >= 0 and not echoes():
         prompt, typed = steps.pop(0)
         seen = shown.find(prompt.encode(), seen) + len(prompt)
-        os.write(terminal, typed.encode())
+        if typed.startswith("signal "):
+            os.kill(pid, int(typed[7:]))
+        else:
+            os.write(terminal, typed.encode())
     done, status = os.waitpid(pid, os.WNOHANG)
     if done:
         break
@@ -65,12 +69,15 @@ struct Sat {
 
 /// A person runs the program and types at its prompts.
 fn sit(ground: &Ground, args: &[&str], typing: &[(&str, &str)]) -> Sat {
-    let program = ground.secretfig(args);
+    sit_at(ground, &ground.secretfig(args), typing)
+}
+
+fn sit_at(ground: &Ground, program: &Command, typing: &[(&str, &str)]) -> Sat {
     let mut python = Command::new("python3");
     python
         .args(["-c", TERMINAL, &serde_json::to_string(typing).unwrap()])
         .arg(program.get_program())
-        .args(args);
+        .args(program.get_args());
     python.current_dir(ground.folder()).env_clear();
     python.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let told = Ran::of(python.output().unwrap());
@@ -135,6 +142,47 @@ fn ctrl_c_leaves_the_terminal_as_it_was() {
         assert!(!sat.shown.contains("half"), "{}", sat.shown);
     }
     assert_eq!(ground.run(&["local", "list"]).fine().out, "");
+}
+
+#[test]
+fn a_signal_that_ends_the_process_gives_the_echo_back_first() {
+    let ground = ground();
+    for (signal, number) in [("signal 15", 15), ("signal 1", 1)] {
+        for typing in
+            [&[("Value of `a`: ", signal)][..], &[("Value of `a`: ", "half\r"), ("Once more: ", signal)]]
+        {
+            // that the terminal echoes is checked wherever somebody sits
+            let sat = sit(&ground, &["local", "set", "a"], typing);
+            assert_eq!(sat.code, -number, "{}", sat.shown);
+        }
+    }
+    assert_eq!(ground.run(&["local", "list"]).fine().out, "");
+}
+
+#[test]
+fn a_paste_of_several_lines_is_refused_and_not_left_to_the_shell() {
+    let (ground, hunt) = (ground(), Hunt::new());
+    let lines = [(); 3].map(|()| hunt.plant("a line", Marker::random()).text().to_owned());
+    let paste = format!("{}\r", lines.join("\r"));
+    let once = format!("{}\r", lines[0]);
+    for typing in [
+        &[("Value of `a`: ", &*paste)][..],
+        // without an end, and with the first line twice
+        &[("Value of `a`: ", paste.trim_end())],
+        &[("Value of `a`: ", &once), ("Once more: ", &paste)],
+    ] {
+        let script =
+            "\"$0\" local set a; stty -echo; printf ready:; read -r line; stty echo; echo \"got <$line>\"";
+        let program = ground.secretfig(&[""; 0]).get_program().to_owned();
+        let mut shell = ground.program("/bin/sh", &["-c", script]);
+        shell.arg(program);
+        let sat = sit_at(&ground, &shell, &[typing, &[("ready:", "next\r")]].concat());
+        assert!(sat.shown.contains("more than one line was pasted"), "{}", sat.shown);
+        assert!(sat.shown.contains("`set NAME < file`") && sat.shown.contains("got <next>"), "{}", sat.shown);
+        hunt.check("a terminal", &sat.shown);
+    }
+    assert_eq!(ground.run(&["local", "list"]).fine().out, "");
+    hunt.finish();
 }
 
 #[test]
