@@ -24,10 +24,11 @@
 //!   `secret`, `token`, `api_key`, `credentials`, `authorization`, `dsn` and the like, in any spelling (`user.apiKey`,
 //!   `DB_PASSWORD`). Numbers, bytes and booleans too.
 //! * **Values inside of texts**, under such names: in `Debug` of structs, maps and lists of pairs, pretty or not; in JSON,
-//!   escaped at any depth; in `key=value` and `key: value`; in the query and the user part of a URL; after `Bearer`; in a
-//!   private key in PEM. That holds for every field, for messages, and for errors with all their causes.
+//!   escaped at any depth, also in its keys; in `key=value` and `key: value`; in the query and the user part of a URL;
+//!   after `Bearer`; in a private key in PEM or of age. That holds for every field, for messages, and for errors with all their causes.
 //!
-//! Names are judged by whole words: `secretary`, `tokenizer` and `passenger` stay. A name that ends in a word *about* a
+//! Names are judged by whole words, and by how a word ends: `PGPASSWORD` is hidden; `secretary`, `tokenizer` and
+//! `passenger` stay. A name that ends in a word *about* a
 //! secret stays as well: `secret_name`, `token_ttl`, `key_path`, `password_hash_algorithm`. [`hide`](Redact::hide) and
 //! [`show`](Redact::show) add an application's own.
 //!
@@ -37,13 +38,20 @@
 //! # What it cannot do
 //!
 //! * It knows names, not values. A password in free prose (`it is hunter2`), in a field named `value`, or put into quotes
-//!   that do not escape it, is not seen. It is a net under types that do not print ([`SecretString`](crate::SecretString)
-//!   and the models), and no reason to log secrets.
+//!   that do not escape it, is not seen. Nor is the value of a pair whose name follows it without quotes
+//!   (`value: …`, `name: DB_PASSWORD`), or has a blank in it (`["API key", …]`). It is a net under types that do not print
+//!   ([`SecretString`](crate::SecretString) and the models), and no reason to log secrets.
 //! * It guards the layer that it is put around. Two `fmt` layers share what they print of a span: wrap both.
 //! * Attributes that are given to a tracer behind `tracing`'s back, such as by `OpenTelemetrySpanExt::set_attribute`, do
 //!   not pass through it.
+//! * `event_enabled` of the layer inside of it is asked about the event as it was given: it is to decide, and not to write.
 //! * A layer inside of it cannot be found by its type (`Dispatch::downcast_ref`): forwarding that takes `unsafe`, of which
 //!   this crate has none. So `OpenTelemetrySpanExt::set_parent` finds nothing to act on.
+//!
+//! # What it costs
+//!
+//! A field that is recorded by `Debug` is printed twice more, plain and pretty, and looked through. An event with a struct
+//! of twelve headers and nothing to hide took 38 µs where `fmt` alone, writing to nowhere, took 3 µs: some 14 times.
 //!
 //! # Filters
 //!
