@@ -76,7 +76,9 @@ pub use untyped::Untyped;
 
 use crate::builder::Builder;
 use crate::config::Config;
-use clap::error::ErrorKind::{ArgumentConflict, MissingRequiredArgument};
+use clap::error::ErrorKind::{
+    ArgumentConflict, DisplayHelpOnMissingArgumentOrSubcommand, MissingRequiredArgument, MissingSubcommand,
+};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use say::Failure;
 use serde::de::DeserializeOwned;
@@ -165,7 +167,14 @@ pub async fn run<T: DeserializeOwned + Send + Sync + 'static>() -> ExitCode {
         Ok(program) => program,
         Err(e) => {
             // most of what clap would say quotes the arguments
-            let quotes = e.use_stderr() && !matches!(e.kind(), MissingRequiredArgument | ArgumentConflict);
+            let quotes = e.use_stderr()
+                && !matches!(
+                    e.kind(),
+                    MissingRequiredArgument
+                        | ArgumentConflict
+                        | MissingSubcommand
+                        | DisplayHelpOnMissingArgumentOrSubcommand
+                );
             return match local::quietly(&args).filter(|_| quotes) {
                 Some(said) => say::end(Err(Failure::Usage(said.to_owned()))),
                 None => refused(&e),

@@ -194,6 +194,7 @@ fn a_secret_key_in_the_place_of_a_public_one_is_not_repeated() {
     for args in [
         &["local", "rekey", "--add", secret][..],
         &["local", "rekey", "--remove", secret],
+        &["local", "rekey", "--only", secret],
         &["local", "init", "--file", "b.age", "--recipient", secret],
     ] {
         let ran = ground.run(args).refused(2, "It is not repeated here");
@@ -226,4 +227,131 @@ fn a_passphrase_in_place_of_keys() {
     with(&["local", "rekey", "--passphrase"], file.0, file.1, "the next one, as long\n").fine();
     with(&["local", "list"], file.0, file.1, "").refused(1, "unauthenticated");
     with(&["local", "list"], "SECRETFIG_AGE_PASSPHRASE", "the next one, as long", "").fine();
+}
+
+/// What somebody does in our folder, with a home of their own.
+fn as_other(ground: &Ground, other: &Ground, args: &[&str]) -> Ran {
+    let mut run = ground.secretfig(args);
+    Ran::of(run.env("HOME", other.path("home")).output().unwrap())
+}
+
+#[test]
+fn a_newcomer_gets_a_key_and_is_told_whom_to_send_it_to() {
+    let (ground, other) = (ground(), Ground::new());
+    let before = std::fs::read(ground.path("secrets.age")).unwrap();
+    as_other(&ground, &other, &["local", "recipient"]).refused(1, "secretfig local init");
+    as_other(&ground, &other, &["local", "init", "--passphrase"]).refused(1, "is there already");
+    let came = as_other(&ground, &other, &["local", "init"]).fine();
+    let key = as_other(&ground, &other, &["local", "recipient"]).fine().out.trim().to_owned();
+    for said in ["Made a key of your own", "left as it is", &format!("secretfig local rekey --add {key}")] {
+        assert!(came.err.contains(said), "{said}: {}", came.err);
+    }
+    assert_eq!(std::fs::read(ground.path("secrets.age")).unwrap(), before);
+    as_other(&ground, &other, &["local", "init"]).refused(1, "is there already");
+    ground.run(&["local", "rekey", "--add", &key]).fine();
+    as_other(&ground, &other, &["local", "list"]).fine();
+}
+
+#[test]
+fn a_passphrase_gives_way_to_a_key_that_init_makes() {
+    let ground = Ground::new();
+    ground.write("pw", "long enough, one hopes\n");
+    let with = |args: &[&str]| {
+        let mut run = ground.secretfig(args);
+        run.env("SECRETFIG_AGE_PASSPHRASE_FILE", "pw");
+        Ran::piped(run, "")
+    };
+    with(&["local", "init", "--passphrase"]).fine();
+    let stranger = Ground::new();
+    stranger.run(&["local", "init"]).fine();
+    let theirs = stranger.run(&["local", "recipient"]).fine().out.trim().to_owned();
+    with(&["local", "rekey", "--add", &theirs]).refused(1, "`secretfig local init` makes one");
+    with(&["local", "rekey", "--remove", &theirs]).refused(1, "no key can be taken out");
+    let made = with(&["local", "init"]).fine();
+    assert!(
+        made.err.contains("its passphrase opens it") && made.err.contains("rekey --add age1"),
+        "{}",
+        made.err
+    );
+    with(&["local", "rekey", "--add", &theirs]).fine();
+    assert_eq!(names(&ground), [""; 0]);
+    as_other(&ground, &stranger, &["local", "list"]).fine();
+}
+
+#[test]
+fn a_reader_is_not_dropped_by_a_list_that_cannot_be_read_or_is_gone() {
+    let (ground, other) = (ground(), Ground::new());
+    other.run(&["local", "init"]).fine();
+    let bob = other.run(&["local", "recipient"]).fine().out.trim().to_owned();
+    let ours = ground.run(&["local", "recipient"]).fine().out.trim().to_owned();
+    ground.run(&["local", "rekey", "--add", &bob]).fine();
+    let list = "secrets.age.recipients";
+    for (text, said) in [("<<<<<<< ours\n", "line 1: no public key"), ("# nobody\n", "rekey --only")] {
+        ground.write(list, text);
+        for args in [&["--add", &bob][..], &["--remove", &bob], &[]] {
+            let ran = ground.run(&[&["local", "rekey"], args].concat()).refused(1, said);
+            assert!(!ran.err.contains("is no reader"), "{}", ran.err);
+        }
+        as_other(&ground, &other, &["local", "list"]).fine();
+    }
+    ground.run(&["local", "rekey", "--only", &bob]).refused(1, &format!("rekey --add {ours}"));
+    ground.run(&["local", "rekey", "--only", &bob, "--add", &bob]).refused(2, "cannot be used with");
+    ground.run(&["local", "rekey", "--only", &ours, "--only", &bob, "--only", &bob]).fine();
+    as_other(&ground, &other, &["local", "list"]).fine();
+    // as a `rekey` leaves it that was cut short
+    ground.write(list, format!("{ours}\n"));
+    ground.run(&["local", "rekey", "--remove", &bob]).fine();
+    as_other(&ground, &other, &["local", "list"]).refused(1, "denied");
+}
+
+#[test]
+fn a_key_is_made_only_where_it_can_be_and_for_a_store_that_can_be() {
+    let ground = Ground::new();
+    ground.run(&["local", "init", "--file", "no/such/s.age"]).refused(1, "is not there: make it");
+    assert!(!ground.path("home/.config").exists());
+    let mut homeless = ground.secretfig(&["local", "init"]);
+    let ran = Ran::of(homeless.env_remove("HOME").output().unwrap());
+    let ran = ran.refused(1, "SECRETFIG_AGE_IDENTITY_FILE");
+    assert!(ran.err.contains("HOME") && ran.err.contains("XDG_CONFIG_HOME"), "{}", ran.err);
+    assert!(!ground.path("secrets.age").exists());
+}
+
+#[test]
+fn no_command_of_the_store_repeats_what_it_does_not_take() {
+    let ground = ground();
+    for args in [
+        &["local", "recipient", "AGE-SECRET-KEY-1HUNTER2PW"][..],
+        &["local", "remove", "database/password", "hunter2pw"],
+        &["local", "list", "hunter2pw"],
+        &["local", "SET", "database/password", "hunter2pw"],
+        &["local", "hunter2pw"],
+        &["local", "list", "--value=hunter2pw"],
+    ] {
+        let ran = ground.run(args).refused(2, "not repeated");
+        assert!(!ran.err.to_lowercase().contains("hunter2") && ran.out.is_empty(), "{args:?}: {}", ran.err);
+    }
+    ground.run(&["local"]).refused(2, "rekey");
+    ground.run(&["local", "remove"]).refused(2, "<NAME>");
+}
+
+#[test]
+fn whoever_waits_for_another_command_is_told_and_reading_waits_for_nobody() {
+    use std::io::{BufRead, BufReader, Read, Write};
+    let ground = ground();
+    let folder = std::fs::File::open(ground.folder()).unwrap();
+    folder.lock().unwrap();
+    assert_eq!(names(&ground), [""; 0]);
+    let mut set = ground.secretfig(&["local", "set", "a"]);
+    let piped = std::process::Stdio::piped;
+    let mut set = set.stdin(piped()).stderr(piped()).spawn().unwrap();
+    set.stdin.take().unwrap().write_all(b"x").unwrap();
+    let mut err = BufReader::new(set.stderr.take().unwrap());
+    let mut line = String::new();
+    err.read_line(&mut line).unwrap();
+    assert_eq!(line, "another command changes a store in this folder; waiting\n");
+    folder.unlock().unwrap();
+    let mut rest = String::new();
+    err.read_to_string(&mut rest).unwrap();
+    assert!(set.wait().unwrap().success() && rest.contains("Added `a`"), "{rest}");
+    assert_eq!(names(&ground), ["a"]);
 }

@@ -1,10 +1,11 @@
 //! `local init`: an identity, where there is none, and a store.
 
-use super::{Here, Key, NO_PASSPHRASE, Unwanted, tell_readers};
+use super::{Here, Key, NO_PASSPHRASE, Unwanted, tell_readers, waiting};
 use crate::cli::prompt;
 use crate::cli::say::{self, Ended, Failure};
 use secrecy::{ExposeSecret, SecretString};
 use secretfig_local::edit::{self, Layout, Readers, Recipient, Store};
+use std::path::{Path, PathBuf};
 
 /// The arguments of `local init`.
 #[derive(Debug, clap::Args)]
@@ -34,31 +35,39 @@ pub(super) struct Init {
 }
 
 impl Init {
-    pub(super) fn run(self, mut here: Here) -> Ended {
+    pub(super) fn run(self, here: &mut Here) -> Ended {
         if !self.rest.is_empty() {
             return Err(Failure::Usage(NO_PASSPHRASE.to_owned()));
         }
         let layout = if self.json_layout { Layout::Json } else { Layout::Toml };
         // before a key is made that nothing would need
         if here.settings.store().symlink_metadata().is_ok() {
-            return Err(Failure::Refused(format!(
-                "`{}` is there already, and nothing is overwritten: `secretfig local rekey` changes who may read it",
-                here.store()
-            )));
+            return match missing_identity(here) {
+                Some(path) if self.recipients.is_empty() && !self.passphrase && !self.json_layout => {
+                    join(here, &path)
+                }
+                _ => Err(Failure::Refused(format!(
+                    "`{}` is there already, and nothing is overwritten: `secretfig local rekey` changes who may read it",
+                    here.store()
+                ))),
+            };
         }
+        folder_is_there(here)?;
         let recipients = Key::all(self.recipients)?;
         let readers = if self.passphrase {
-            let passphrase = passphrase(&here)?;
-            here.settings = here.settings.passphrase(passphrase.clone());
+            let passphrase = passphrase(here)?;
+            here.settings = here.settings.clone().passphrase(passphrase.clone());
             Readers::Passphrase(passphrase)
         } else {
-            let mut all = own(&here)?;
-            let others: Vec<Recipient> =
-                recipients.into_iter().filter(|other| !all.contains(other)).collect();
-            all.extend(others);
+            let mut all = own(here)?;
+            for other in recipients {
+                if !all.contains(&other) {
+                    all.push(other);
+                }
+            }
             Readers::Recipients(all)
         };
-        Store::create(&here.settings, &readers, layout)?;
+        Store::create_telling(&here.settings, &readers, layout, &waiting)?;
         say::err(&format!("Made the store `{}`.", here.store()));
         tell_readers(&readers);
         say::note(
@@ -68,19 +77,62 @@ impl Init {
     }
 }
 
+/// Where our key would lie, if it is not there.
+fn missing_identity(here: &Here) -> Option<PathBuf> {
+    let path = here.settings.identity_path()?;
+    matches!(path.try_exists(), Ok(false)).then(|| path.to_owned())
+}
+
+/// A store is there, and we have no key: makes one, and says how it gets in.
+fn join(here: &Here, path: &Path) -> Ended {
+    let recipient = made(path)?;
+    let store = here.store();
+    if edit::has_passphrase(&here.settings) {
+        say::err(&format!("The store `{store}` is left as it is: its passphrase opens it. Your public key:"));
+        say::err(&format!("  {recipient}"));
+        say::err("To encrypt it to your key in place of the passphrase:");
+    } else {
+        say::err(&format!(
+            "The store `{store}` is left as it is: your key does not open it yet. Your public key:"
+        ));
+        say::err(&format!("  {recipient}"));
+        say::err("Send it to one who reads the store, and ask them to run, and to commit what it changes:");
+    }
+    say::err(&format!("  secretfig local rekey --add {recipient}"));
+    Ok(())
+}
+
 /// Our public keys; a new one where there is none.
-fn own(here: &Here) -> Result<Vec<Recipient>, Failure> {
-    let path = here.settings.identity_path();
-    match path {
-        Some(path) if !path.exists() => {
-            let recipient = edit::create_identity(path)?;
-            say::err(&format!("Made a key of your own: `{}`.", path.display()));
-            say::note(
-                "keep a copy of it in a safe place, and never in git: without it nobody opens the store",
-            );
-            Ok(vec![recipient])
+fn own(here: &mut Here) -> Result<Vec<Recipient>, Failure> {
+    match missing_identity(here) {
+        Some(path) => Ok(vec![made(&path)?]),
+        None if here.settings.identity_path().is_none() && !here.settings.names_identity() => {
+            Err(Failure::Refused(
+                "nothing says where your key lies: set HOME, XDG_CONFIG_HOME (on Windows, APPDATA) or \
+                 SECRETFIG_AGE_IDENTITY_FILE, to an absolute path"
+                    .to_owned(),
+            ))
         }
-        _ => Ok(edit::recipients_of(&here.settings)?),
+        None => here.recipients(),
+    }
+}
+
+fn made(path: &Path) -> Result<Recipient, Failure> {
+    let recipient = edit::create_identity(path)?;
+    say::err(&format!("Made a key of your own: `{}`.", path.display()));
+    say::note("keep a copy of it in a safe place, and never in git: without it nobody opens the store");
+    Ok(recipient)
+}
+
+/// Refuses before a key is made or a passphrase is asked for.
+fn folder_is_there(here: &Here) -> Ended {
+    let store = std::path::absolute(here.settings.store()).ok();
+    match store.as_deref().and_then(Path::parent) {
+        Some(folder) if !folder.is_dir() => Err(Failure::Refused(format!(
+            "the folder of the store, `{}`, is not there: make it, or name another store by --file",
+            folder.display()
+        ))),
+        _ => Ok(()),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::plan::Draft;
 use crate::report::{Fault, FaultKind, LoadError, Report};
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use secretfig_local::Settings;
-use secretfig_local::edit::{NoRecipient, Readers, Recipient, Store};
+use secretfig_local::edit::{self, NoRecipient, Readers, Recipient, Store};
 use secretfig_source::{ErrorKind, SourceError};
 use serde::de::DeserializeOwned;
 use std::convert::Infallible;
@@ -82,15 +82,21 @@ const NO_PASSPHRASE: &str = "a passphrase is no argument: it would stay in the h
      on this machine could see it (`ps`). Type it at the prompt, or pipe it. What you typed just now counts as seen: \
      take another one if it was real";
 
+/// The same of whatever else was not understood.
+const NOT_REPEATED: &str = "`local` does not take these arguments: see `secretfig local --help`. They are not repeated \
+     here: if a value, a passphrase or a secret key was among them, it counts as seen now";
+
 /// What to say of arguments that were not understood and of which nothing must be repeated.
 pub(super) fn quietly(args: &[OsString]) -> Option<&'static str> {
     let local = args.iter().position(|arg| arg == "local")?;
     let mut commands = args.iter().skip(local + 1);
-    commands.find_map(|arg| match arg.to_str()? {
+    let of_command = commands.find_map(|arg| match arg.to_str()? {
         "set" => Some(NO_VALUE),
         "init" | "rekey" => Some(NO_PASSPHRASE),
+        "remove" | "list" | "recipient" => Some(NOT_REPEATED),
         _ => None,
-    })
+    });
+    of_command.or(Some(NOT_REPEATED))
 }
 
 /// An argument that may be a value, and is not kept.
@@ -117,14 +123,14 @@ pub(super) async fn run<T: DeserializeOwned + Send + Sync + 'static>(
     let table = told.settings.sources.get("local").cloned().unwrap_or_default();
     let settings = crate::settings::store(&table, &told.variables, told.strict);
     let settings = settings.map_err(|(kind, hint)| Failure::Refused(format!("{kind}: {hint}")))?;
-    let here = Here { settings: file.into_iter().fold(settings, Settings::file) };
+    let mut here = Here { settings: file.into_iter().fold(settings, Settings::file) };
     let running = tokio::task::spawn_blocking(move || match command {
-        LocalCommand::Init(command) => command.run(here),
-        LocalCommand::Set(command) => command.run(&here),
-        LocalCommand::Remove(command) => command.run(&here),
-        LocalCommand::List(command) => command.run(&here),
-        LocalCommand::Recipient(command) => command.run(&here),
-        LocalCommand::Rekey(command) => command.run(&here),
+        LocalCommand::Init(command) => command.run(&mut here),
+        LocalCommand::Set(command) => command.run(&mut here),
+        LocalCommand::Remove(command) => command.run(&mut here),
+        LocalCommand::List(command) => command.run(&mut here),
+        LocalCommand::Recipient(command) => command.run(&mut here),
+        LocalCommand::Rekey(command) => command.run(&mut here),
     });
     match running.await {
         Ok(ended) => ended,
@@ -156,9 +162,28 @@ struct Here {
 }
 
 impl Here {
-    /// Opens the store to change it. A passphrase that nothing gives is asked for.
-    fn open(&self) -> Result<Store, Failure> {
-        match Store::open(&self.settings) {
+    /// Opens the store to change it.
+    fn open(&mut self) -> Result<Store, Failure> {
+        self.with_passphrase(|settings| Store::open_telling(settings, &waiting))
+    }
+
+    /// The names in the store, which is only read.
+    fn names(&mut self) -> Result<Vec<String>, Failure> {
+        self.with_passphrase(edit::names)
+    }
+
+    /// Our own public keys.
+    fn recipients(&mut self) -> Result<Vec<Recipient>, Failure> {
+        self.with_passphrase(edit::recipients_of)
+    }
+
+    /// Does what may want a passphrase. One that nothing gives is asked for, once, where there is something that it
+    /// opens.
+    fn with_passphrase<R>(
+        &mut self,
+        work: impl Fn(&Settings) -> Result<R, SourceError>,
+    ) -> Result<R, Failure> {
+        match work(&self.settings) {
             Err(e) if self.wants_passphrase(&e) => {
                 let passphrase = prompt::once("Passphrase of the store or of your key: ");
                 // without a terminal, what was wrong at first is what is to be told
@@ -166,19 +191,27 @@ impl Here {
                     Failure::Interrupted => Failure::Interrupted,
                     _ => e.into(),
                 })?;
-                Ok(Store::open(&self.settings.clone().passphrase(passphrase))?)
+                self.settings = self.settings.clone().passphrase(passphrase);
+                Ok(work(&self.settings)?)
             }
-            opened => Ok(opened?),
+            done => Ok(done?),
         }
     }
 
     fn wants_passphrase(&self, e: &SourceError) -> bool {
-        e.kind() == ErrorKind::Unauthenticated && !self.settings.names_passphrase()
+        e.kind() == ErrorKind::Unauthenticated
+            && !self.settings.names_passphrase()
+            && (edit::has_passphrase(&self.settings) || edit::identity_is_locked(&self.settings))
     }
 
     fn store(&self) -> String {
         self.settings.store().display().to_string()
     }
+}
+
+/// Says why nothing happens.
+fn waiting() {
+    say::err("another command changes a store in this folder; waiting");
 }
 
 /// Says who may read the store from now on.

@@ -12,11 +12,12 @@ Examples:
 pub(super) struct Recipient {}
 
 impl Recipient {
-    pub(super) fn run(self, here: &Here) -> Ended {
-        let own = edit::recipients_of(&here.settings)?;
+    pub(super) fn run(self, here: &mut Here) -> Ended {
+        let own = here.recipients()?;
         if own.is_empty() {
             return Err(Failure::Refused(
-                "you have no key, only a passphrase: `secretfig local init` makes one with a store for keys"
+                "you have no key, only a passphrase: `secretfig local init` makes one, and leaves a store that is \
+                 there as it is"
                     .to_owned(),
             ));
         }
@@ -35,6 +36,7 @@ Examples:
   secretfig local rekey                      # to the keys in secrets.age.recipients
   secretfig local rekey --add age1…
   secretfig local rekey --remove age1…
+  secretfig local rekey --only age1… --only age1…
   secretfig local rekey --passphrase")]
 pub(super) struct Rekey {
     /// Let the holder of this key read it; may be given again
@@ -43,8 +45,11 @@ pub(super) struct Rekey {
     /// Do not let the holder of this key read what is written from now on; may be given again
     #[arg(long, value_name = "age1…", value_parser = Key::parse)]
     remove: Vec<Key>,
+    /// Let the holder of this key read it and nobody else but those named in the same way; may be given again
+    #[arg(long, value_name = "age1…", value_parser = Key::parse, conflicts_with_all = ["add", "remove"])]
+    only: Vec<Key>,
     /// Encrypt it with a passphrase in place of keys
-    #[arg(long, conflicts_with_all = ["add", "remove"])]
+    #[arg(long, conflicts_with_all = ["add", "remove", "only"])]
     passphrase: bool,
     /// What must not be there
     #[arg(hide = true, num_args = 0.., allow_hyphen_values = true, value_parser = Unwanted::parser())]
@@ -52,58 +57,39 @@ pub(super) struct Rekey {
 }
 
 impl Rekey {
-    pub(super) fn run(self, here: &Here) -> Ended {
+    pub(super) fn run(self, here: &mut Here) -> Ended {
         if !self.rest.is_empty() {
             return Err(Failure::Usage(NO_PASSPHRASE.to_owned()));
         }
-        let (add, remove) = (Key::all(self.add)?, Key::all(self.remove)?);
+        let (add, remove, only) = (Key::all(self.add)?, Key::all(self.remove)?, Key::all(self.only)?);
+        let takes_out = !remove.is_empty() || !only.is_empty();
         let asked = || init::new_passphrase("New passphrase of the store");
         let passphrase = if self.passphrase { Some(asked()?) } else { None };
         let store = here.open()?;
-        let mut removed = 0;
-        let readers = match (passphrase, store.readers()) {
-            (Some(passphrase), _) => Readers::Passphrase(passphrase),
-            (None, Readers::Recipients(now)) => {
-                let strange = remove.iter().find(|gone| !now.contains(gone));
-                if let Some(strange) = strange {
-                    return Err(Failure::Refused(format!("{strange} is no reader of this store")));
-                }
-                removed = remove.len();
-                let now = match now.is_empty() {
-                    false => now.clone(),
-                    true => {
-                        say::note(
-                            "the store has no list of its readers that fits: whoever is not named here cannot read \
-                             what is written from now on",
-                        );
-                        edit::recipients_of(&here.settings)?
-                    }
-                };
-                let mut all: Vec<edit::Recipient> =
-                    now.into_iter().filter(|reader| !remove.contains(reader)).collect();
-                for new in add {
-                    if !all.contains(&new) {
-                        all.push(new);
-                    }
-                }
-                Readers::Recipients(all)
-            }
-            // from a passphrase to keys: our own, where there is one, and those that are added
-            (None, Readers::Passphrase(_)) if !add.is_empty() => {
-                let mut all = edit::recipients_of(&here.settings).unwrap_or_default();
-                all.extend(add.into_iter().filter(|new| !all.contains(new)).collect::<Vec<_>>());
-                Readers::Recipients(all)
-            }
-            (None, Readers::Passphrase(now)) => Readers::Passphrase(now.clone()),
+        let readers = match passphrase {
+            Some(passphrase) => Readers::Passphrase(passphrase),
+            None if !only.is_empty() => Readers::Recipients(once_each(only)),
+            None => store.readers_with(&add, &remove)?,
         };
         store.rekey(&readers)?;
         say::err(&format!("Encrypted `{}` anew.", here.store()));
         tell_readers(&readers);
-        if removed > 0 {
+        if takes_out {
             say::note(
                 "rotate every value that was readable until now: who was removed may have kept it, and git has",
             );
         }
         Ok(())
     }
+}
+
+/// Whoever is named twice is meant once.
+fn once_each(keys: Vec<edit::Recipient>) -> Vec<edit::Recipient> {
+    let mut all = Vec::new();
+    for key in keys {
+        if !all.contains(&key) {
+            all.push(key);
+        }
+    }
+    all
 }

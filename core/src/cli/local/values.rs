@@ -51,7 +51,7 @@ impl Set {
         }
     }
 
-    pub(super) fn run(self, here: &Here) -> Ended {
+    pub(super) fn run(self, here: &mut Here) -> Ended {
         let name = self.name()?;
         // before the store is locked: a person takes their time
         let value = prompt::value(&format!("Value of `{}`", Clean(&name)), self.keep_newline)?;
@@ -80,7 +80,7 @@ pub(super) struct Remove {
 }
 
 impl Remove {
-    pub(super) fn run(self, here: &Here) -> Ended {
+    pub(super) fn run(self, here: &mut Here) -> Ended {
         let mut store = here.open()?;
         store.remove(&self.name)?;
         store.save()?;
@@ -103,8 +103,8 @@ pub(super) struct List {
 }
 
 impl List {
-    pub(super) fn run(self, here: &Here) -> Ended {
-        let names = here.open()?.names();
+    pub(super) fn run(self, here: &mut Here) -> Ended {
+        let names = here.names()?;
         if self.json {
             return say::out(&serde_json::json!({ "store": here.store(), "secrets": names }).to_string());
         }
