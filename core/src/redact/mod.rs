@@ -25,7 +25,8 @@
 //!   `DB_PASSWORD`). Numbers, bytes and booleans too.
 //! * **Values inside of texts**, under such names: in `Debug` of structs, maps and lists of pairs, pretty or not; in JSON,
 //!   escaped at any depth, also in its keys; in `key=value` and `key: value`; in the query and the user part of a URL;
-//!   after `Bearer`; in a private key in PEM or of age. That holds for every field, for messages, and for errors with all their causes.
+//!   after `Bearer`; in a private key in PEM or of age. That holds for every field, for messages, and for errors with all
+//!   their causes.
 //!
 //! Names are judged by whole words, and by how a word ends: `PGPASSWORD` is hidden; `secretary`, `tokenizer` and
 //! `passenger` stay. A name that ends in a word *about* a
