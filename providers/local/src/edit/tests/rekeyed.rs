@@ -198,7 +198,7 @@ fn a_locked_identity_is_known_as_such() {
     assert!(identity_is_locked(&place.settings()) && !has_passphrase(&place.settings()));
     assert!(!identity_is_locked(&Settings::new()));
     let own = recipients_of(&place.settings().passphrase("correct horse".into())).unwrap();
-    assert_eq!(own, [place.me.clone()]);
+    assert_eq!(own, std::slice::from_ref(&place.me));
     assert_eq!(names(&place.settings().passphrase("correct horse".into())).unwrap(), ["a", "b/c"]);
 }
 
