@@ -171,7 +171,10 @@ impl Source for Files {
         abilities.denies = true;
         let origin = if folders.is_empty() { "named files".to_owned() } else { folders.join(", ") };
         // All asks of a wave in one call: that is what makes them one moment.
-        SourceInfo::new(SCHEME, origin).batch(1024, 1).abilities(abilities)
+        SourceInfo::new(SCHEME, origin)
+            .batch(1024, 1)
+            .abilities(abilities)
+            .late("the file system does not answer; look at the mount")
     }
 
     async fn sign_in(&self) -> Result<Option<Identity>, SourceError> {

@@ -11,7 +11,9 @@ use std::convert::Infallible;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 A name is of parts with `/` between them: `database/password` is the part
-`password` of the secret `database`.
+`password` of the secret `database`. The prompt takes one line, and drops control
+characters such as a tab: what has several lines, or must stay as it is to the
+byte, is piped.
 
 Examples:
   secretfig local set database/password
