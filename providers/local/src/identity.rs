@@ -13,7 +13,7 @@ use std::fs;
 use std::path::Path;
 
 /// How large an identity file or the file of a passphrase may be.
-const MOST: usize = 64 << 10;
+pub(crate) const MOST: usize = 64 << 10;
 
 const READABLE: &str = "every user of this machine may read the age identity file; `chmod 600` it";
 const WRITABLE: &str = "every user of this machine may write the age identity file; `chmod 600` it";

@@ -46,9 +46,6 @@ use std::path::{Path, PathBuf};
 use text::Text;
 use zeroize::Zeroizing;
 
-/// How large an identity file may be that is looked at for its lock: none that opens a store is larger.
-const MOST_IDENTITY: usize = 64 << 10;
-
 /// What [`Store::set`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Set {
@@ -114,7 +111,7 @@ pub fn identity_is_locked(settings: &Settings) -> bool {
     match (&settings.identity, &settings.usual_identity) {
         (Some(Given::Text(text, _)), _) => wants_passphrase(text.expose_secret().as_bytes()),
         (Some(Given::File(path, _)), _) | (None, Some(path)) => {
-            open::read(path, MOST_IDENTITY).is_ok_and(|bytes| wants_passphrase(&bytes))
+            open::read(path, identity::MOST).is_ok_and(|bytes| wants_passphrase(&bytes))
         }
         _ => false,
     }
