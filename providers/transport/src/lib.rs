@@ -1,0 +1,1 @@
+//! One hardened HTTP client for everything that secretfig asks over a network.

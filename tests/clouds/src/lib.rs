@@ -1,0 +1,1 @@
+//! Proof that the AWS and the Azure SDK run over the shared transport: see `tests/`.

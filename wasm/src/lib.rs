@@ -1,0 +1,1 @@
+//! secretfig for edge functions.
