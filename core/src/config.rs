@@ -170,6 +170,23 @@ impl<T: Send + Sync + 'static> Config<T> {
         self.section_of(move |value| Some(at(value)), Some(KeyPath::parse(path)))
     }
 
+    /// As [`Config::section_opt`], for a part whose name is known only at run time, such as an entry of a map.
+    ///
+    /// ```
+    /// # use secretfig::{Config, Live};
+    /// # use std::collections::BTreeMap;
+    /// let config = Config::fixed(BTreeMap::from([("limit", Live::from(3))]));
+    /// let name = String::from("limit");
+    /// let limit = config.section_by(move |parts| parts.get(name.as_str()));
+    /// assert_eq!(limit.map(|limit| *limit.latest()), Some(3));
+    /// ```
+    pub fn section_by<S: DeserializeOwned + Send + Sync + 'static>(
+        &self,
+        at: impl Fn(&T) -> Option<&Live<S>> + Send + 'static,
+    ) -> Option<Section<S>> {
+        self.section_of(at, None)
+    }
+
     fn section_of<S: DeserializeOwned + Send + Sync + 'static>(
         &self,
         at: impl Fn(&T) -> Option<&Live<S>> + Send + 'static,
@@ -195,6 +212,17 @@ impl<T: Send + Sync + 'static> Config<T> {
     /// whole configuration leaves the old value in place.
     pub async fn refresh(&self) -> Refreshed {
         round(&*self.0, Which::All).await
+    }
+
+    /// Looks at what is due by its ttl, and at nothing else: for hosts in which nothing runs in the background and
+    /// freshness is a matter of who reads. A secret that is being looked at is not due for others, who never wait.
+    pub async fn refresh_due(&self) -> Refreshed {
+        round(&*self.0, Which::Due).await
+    }
+
+    /// Whether [`Config::refresh_due`] would look at something.
+    pub fn is_due(&self) -> bool {
+        self.0.next_wake() <= self.0.asking.clock.tick()
     }
 
     /// Where each key came from, and what it beat.

@@ -172,7 +172,7 @@ fn freeze(
         LayerKind::Figment(layer, _, place) => Data::Plain(layer.freeze(draft, place)),
         LayerKind::Secrets(layer, place) => {
             let profile = layer.profile.clone().unwrap_or(usual);
-            let origin = draft.origin(format!("SecretLayer at {place}"));
+            let origin = draft.origin(layer.called.unwrap_or_else(|| format!("SecretLayer at {place}")));
             let uses = layer.wanted.into_iter().map(|(path, wanted)| {
                 let by = By::Source(layer.source.clone());
                 let id = draft.wants(&profile, &path, origin, by, wanted);

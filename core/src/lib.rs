@@ -135,6 +135,8 @@ pub use layers::Profile;
 pub use refresh::Refreshed;
 pub use report::{Fault, FaultKind, LoadError, Report};
 pub use runtime::SystemClock;
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+pub use runtime::host_random;
 pub use secrecy::{ExposeSecret, SecretString};
 pub use secretfig_source::{At, Clock, Format, Limits, Revision, Source, SourceError, Tick};
 pub use secrets::{SecretLayer, Wanted};

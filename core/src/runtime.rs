@@ -87,8 +87,17 @@ mod half {
         Some(future.await)
     }
 
+    static RANDOM: std::sync::OnceLock<fn() -> u64> = std::sync::OnceLock::new();
+
+    /// Hands in the host's random, for the whole instance: only jitter comes of it. Without it, everything is looked
+    /// at again after half its ttl. The first one stays.
+    pub fn host_random(random: fn() -> u64) {
+        // a second one is no fault: each load hands in the same
+        let _ = RANDOM.set(random);
+    }
+
     pub(crate) fn random() -> u64 {
-        0
+        RANDOM.get().map_or(0, |random| random())
     }
 
     #[cfg(feature = "figment")]
@@ -98,6 +107,9 @@ mod half {
 }
 
 pub(crate) use half::*;
+
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+pub use half::host_random;
 
 /// A time drawn uniformly from [ttl/2, ttl].
 pub(crate) fn jittered(ttl: Duration, random: u64) -> Duration {

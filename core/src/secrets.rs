@@ -128,6 +128,7 @@ pub struct SecretLayer {
     pub(crate) source: Arc<dyn Source>,
     pub(crate) wanted: Vec<(KeyPath, Wanted)>,
     pub(crate) profile: Option<Profile>,
+    pub(crate) called: Option<String>,
 }
 
 impl SecretLayer {
@@ -135,6 +136,13 @@ impl SecretLayer {
     #[must_use]
     pub fn put(mut self, key: &str, wanted: impl Into<Wanted>) -> Self {
         self.wanted.push((KeyPath::parse(key), wanted.into()));
+        self
+    }
+
+    /// What reports and `explain` call it. Default: its place in the code.
+    #[must_use]
+    pub fn called(mut self, name: impl Into<String>) -> Self {
+        self.called = Some(name.into());
         self
     }
 
@@ -148,7 +156,7 @@ impl SecretLayer {
 
 impl<S: Source + 'static> From<S> for SecretLayer {
     fn from(source: S) -> Self {
-        Self { source: Arc::new(source), wanted: Vec::new(), profile: None }
+        Self { source: Arc::new(source), wanted: Vec::new(), profile: None, called: None }
     }
 }
 
