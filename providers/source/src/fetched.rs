@@ -123,12 +123,34 @@ pub struct Lease {
     pub duration: Duration,
     /// Whether it can be renewed.
     pub renewable: bool,
+    /// How long the login under which it was granted can live from that moment on, its own renewals included: with the
+    /// login the lease goes. `None` where that has no end, or is not known.
+    pub login: Option<Duration>,
 }
 
 impl Lease {
     /// A lease of that id and length.
     pub fn new(id: impl Into<Arc<str>>, duration: Duration, renewable: bool) -> Self {
-        Self { id: id.into(), duration, renewable }
+        Self { id: id.into(), duration, renewable, login: None }
+    }
+
+    /// Under a login that can live so long, its own renewals included.
+    ///
+    /// ```
+    /// use secretfig_source::Lease;
+    /// use std::time::Duration;
+    /// let hour = Duration::from_secs(3_600);
+    /// assert_eq!(Lease::new("id", 2 * hour, true).login(hour).lives(), hour);
+    /// ```
+    #[must_use]
+    pub fn login(mut self, left: Duration) -> Self {
+        self.login = Some(left);
+        self
+    }
+
+    /// How long it lives: as long as it was granted for, and no longer than the login.
+    pub fn lives(&self) -> Duration {
+        self.login.map_or(self.duration, |login| login.min(self.duration))
     }
 }
 
@@ -137,6 +159,7 @@ impl fmt::Debug for Lease {
         f.debug_struct("Lease")
             .field("duration", &self.duration)
             .field("renewable", &self.renewable)
+            .field("login", &self.login)
             .finish_non_exhaustive()
     }
 }

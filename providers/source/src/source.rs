@@ -47,10 +47,19 @@ pub trait Source: Send + Sync {
         std::future::pending::<()>().await;
     }
 
-    /// Renews a lease.
+    /// Whether a read of this makes something new (Vault's dynamic credentials): asked before it is read, so that a
+    /// read that may have succeeded is not sent again, and that a mere look makes nothing. The core reads such a secret
+    /// in `load()` and in the Keeper, and nowhere else. Cheap, and never wrong on the side of `false`.
+    fn mints(&self, _ask: &Ask) -> bool {
+        false
+    }
+
+    /// Renews a lease. It is handed in as it was first granted, so that its `duration` is what to ask for; what comes
+    /// back is what was granted this time.
     ///
     /// # Errors
-    /// The default, for sources without leases, is [`ErrorKind::Misconfigured`].
+    /// [`ErrorKind::Absent`] where the lease has ended: the core makes a new one at once. An outage is tried again, any
+    /// other kind is not. The default, for sources without leases, is [`ErrorKind::Misconfigured`].
     async fn renew(&self, _lease: &Lease) -> Result<Lease, SourceError> {
         Err(without_leases(&self.info()))
     }
@@ -61,6 +70,13 @@ pub trait Source: Send + Sync {
     /// The default, for sources without leases, is [`ErrorKind::Misconfigured`].
     async fn revoke(&self, _lease: &Lease) -> Result<(), SourceError> {
         Err(without_leases(&self.info()))
+    }
+
+    /// Whether a lease is known to be gone before its time, because the login under which it was granted is dead. Cheap,
+    /// no asking: a source that has just found its login dead remembers which leases it granted under it, ends
+    /// [`changed`](Source::changed), and says so here; the core then makes new ones.
+    fn lost(&self, _lease: &Lease) -> bool {
+        false
     }
 
     /// Ends within `limit` what the source keeps open.
@@ -90,11 +106,17 @@ impl<S: Source + ?Sized> Source for Arc<S> {
     async fn changed(&self) {
         (**self).changed().await;
     }
+    fn mints(&self, ask: &Ask) -> bool {
+        (**self).mints(ask)
+    }
     async fn renew(&self, lease: &Lease) -> Result<Lease, SourceError> {
         (**self).renew(lease).await
     }
     async fn revoke(&self, lease: &Lease) -> Result<(), SourceError> {
         (**self).revoke(lease).await
+    }
+    fn lost(&self, lease: &Lease) -> bool {
+        (**self).lost(lease)
     }
     async fn close(&self, limit: Duration) {
         (**self).close(limit).await;

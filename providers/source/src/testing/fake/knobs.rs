@@ -188,6 +188,37 @@ impl FakeSource {
         lock(&self.state).secret(name).renewal = Some(length);
     }
 
+    /// How long a lease of that secret lives with all its renewals, from now on: a renewal grants what is left of that
+    /// at most. Told by the clock of [`FakeSource::with_clock`], by which leases also end.
+    pub fn leases_end_after(&self, name: &str, longest: Duration) {
+        lock(&self.state).secret(name).longest = Some(longest);
+    }
+
+    /// Gives leases of that secret that cannot be renewed, from now on.
+    pub fn unrenewable(&self, name: &str) {
+        lock(&self.state).secret(name).unrenewable = true;
+    }
+
+    /// Fails every renewal of that secret's leases in this way, until told `None`. Fetches go on.
+    pub fn renewals_fail(&self, name: &str, kind: impl Into<Option<ErrorKind>>) {
+        lock(&self.state).secret(name).renewals_fail = kind.into();
+    }
+
+    /// Fails every revocation of that secret's leases in this way, until told `None`.
+    pub fn revocations_fail(&self, name: &str, kind: impl Into<Option<ErrorKind>>) {
+        lock(&self.state).secret(name).revocations_fail = kind.into();
+    }
+
+    /// The login under which everything was granted so far is dead: all leases are gone and told as
+    /// [`lost`](crate::Source::lost), and whoever waits for news is woken.
+    pub fn lose_login(&self) {
+        let mut state = lock(&self.state);
+        let gone = std::mem::take(&mut state.leases);
+        state.lost.extend(gone.into_keys());
+        drop(state);
+        self.notify();
+    }
+
     /// Ends every lease of that secret, as an operator's revocation does: renewals then answer
     /// absent. Not counted by [`FakeSource::revoked`].
     pub fn end_leases(&self, name: &str) {
@@ -222,6 +253,21 @@ impl FakeSource {
         lock(&self.state).counts.minted
     }
 
+    /// How many renewals were asked for, refused ones too.
+    pub fn renewals(&self) -> usize {
+        lock(&self.state).counts.renewals
+    }
+
+    /// How many revocations were asked for, refused ones too.
+    pub fn revocations(&self) -> usize {
+        lock(&self.state).counts.revocations
+    }
+
+    /// What happened to leases, in order: `mint db/1`, `renew db/1`, `mint db/2`, `revoke db/1`.
+    pub fn lease_story(&self) -> Vec<String> {
+        lock(&self.state).story.clone()
+    }
+
     /// How many renewals were granted.
     pub fn renewed(&self) -> usize {
         lock(&self.state).counts.renewed
@@ -235,7 +281,9 @@ impl FakeSource {
     /// How many leases are out: given, and neither revoked nor ended. Zero at the end of a test is
     /// what "nothing was orphaned" means.
     pub fn leases(&self) -> usize {
-        lock(&self.state).leases.len()
+        let mut state = lock(&self.state);
+        state.expire();
+        state.leases.len()
     }
 }
 

@@ -235,6 +235,14 @@ impl Source for FakeSource {
         self.notices.wait().await;
     }
 
+    fn mints(&self, ask: &Ask) -> bool {
+        lock(&self.state).secrets.get(ask.name()).is_some_and(|secret| secret.lease.is_some())
+    }
+
+    fn lost(&self, lease: &Lease) -> bool {
+        lock(&self.state).lost.contains(&lease.id)
+    }
+
     async fn renew(&self, lease: &Lease) -> Result<Lease, SourceError> {
         self.pass(&[]).await;
         lock(&self.state).renew(lease)

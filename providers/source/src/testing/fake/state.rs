@@ -1,7 +1,9 @@
 //! What a fake manager holds, and what it answers. No waiting in here.
 
 use super::gate::Waiting;
-use crate::{Abilities, Ask, At, Batch, Clock, Document, ErrorKind, Fetched, Lease, Revision, SourceError};
+use crate::{
+    Abilities, Ask, At, Batch, Clock, Document, ErrorKind, Fetched, Lease, Revision, SourceError, Tick,
+};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,6 +23,10 @@ pub(super) struct State {
     pub(super) secrets: BTreeMap<Arc<str>, Secret>,
     pub(super) asked: BTreeMap<Arc<str>, Asked>,
     pub(super) leases: BTreeMap<Arc<str>, Granted>,
+    /// Leases that went with the login under which they were granted.
+    pub(super) lost: BTreeSet<Arc<str>>,
+    /// What happened to leases, in order.
+    pub(super) story: Vec<String>,
     pub(super) identity: Option<Arc<str>>,
     pub(super) signing_in: bool,
     pub(super) reachable: bool,
@@ -36,7 +42,9 @@ pub(super) struct Counts {
     pub(super) calls: usize,
     pub(super) sign_ins: usize,
     pub(super) minted: usize,
+    pub(super) renewals: usize,
     pub(super) renewed: usize,
+    pub(super) revocations: usize,
     pub(super) revoked: usize,
 }
 
@@ -54,6 +62,13 @@ pub(super) struct Secret {
     pub(super) withdrawn: Option<crate::Withdrawn>,
     pub(super) lease: Option<Duration>,
     pub(super) renewal: Option<Duration>,
+    /// How long its leases live with all renewals.
+    pub(super) longest: Option<Duration>,
+    /// Whether its leases cannot be renewed.
+    pub(super) unrenewable: bool,
+    /// What a renewal, or a revocation, answers instead.
+    pub(super) renewals_fail: Option<ErrorKind>,
+    pub(super) revocations_fail: Option<ErrorKind>,
     pub(super) amend: Option<Amend>,
     pub(super) after_fetch: Option<Hook>,
 }
@@ -74,6 +89,9 @@ struct Version {
 pub(super) struct Granted {
     pub(super) name: Arc<str>,
     pub(super) duration: Duration,
+    /// When it ends, and when it ends whatever is renewed; told by the clock, where there is one.
+    ends: Option<Tick>,
+    last: Option<Tick>,
 }
 
 impl Secret {
@@ -170,6 +188,8 @@ impl State {
             secrets: BTreeMap::new(),
             asked: BTreeMap::new(),
             leases: BTreeMap::new(),
+            lost: BTreeSet::new(),
+            story: Vec::new(),
             identity: None,
             signing_in: true,
             reachable: true,
@@ -229,9 +249,14 @@ impl State {
             self.counts.minted += 1;
             let minted = self.counts.minted;
             let id: Arc<str> = format!("{}/{minted}", ask.name()).into();
-            self.leases.insert(id.clone(), Granted { name: ask.shared_name(), duration });
+            let now = self.clock.as_ref().map(|clock| clock.tick());
+            let last = secret.longest.and_then(|longest| Some(now?.after(longest)));
+            let granted =
+                Granted { name: ask.shared_name(), duration, ends: now.map(|now| now.after(duration)), last };
+            self.leases.insert(id.clone(), granted);
+            self.story.push(format!("mint {id}"));
             fetched.revision = Revision::new(format!("mint {minted}"));
-            fetched = fetched.lease(Lease::new(id, duration, true));
+            fetched = fetched.lease(Lease::new(id, duration, !secret.unrenewable));
         }
         Ok(match &secret.amend {
             Some(amend) => amend(fetched),
@@ -255,22 +280,51 @@ impl State {
     }
 
     pub(super) fn renew(&mut self, lease: &Lease) -> Result<Lease, SourceError> {
+        self.counts.renewals += 1;
         self.leasing()?;
-        let Some(granted) = self.leases.get(&lease.id) else {
+        self.expire();
+        let name = self.leases.get(&lease.id).map(|granted| granted.name.clone());
+        let secret = name.and_then(|name| self.secrets.get(&name));
+        if let Some(kind) = secret.and_then(|secret| secret.renewals_fail) {
+            return Err(self.error(kind));
+        }
+        if secret.is_some_and(|secret| secret.unrenewable) {
+            return Err(self.error(ErrorKind::Misconfigured).hint("this lease cannot be renewed"));
+        }
+        let renewal = secret.and_then(|secret| secret.renewal);
+        let now = self.clock.as_ref().map(|clock| clock.tick());
+        let Some(granted) = self.leases.get_mut(&lease.id) else {
             return Err(self.error(ErrorKind::Absent).hint("this lease has ended; fetch the secret anew"));
         };
-        let duration =
-            self.secrets.get(&granted.name).and_then(|secret| secret.renewal).unwrap_or(granted.duration);
+        let mut duration = renewal.unwrap_or(granted.duration);
+        if let (Some(now), Some(last)) = (now, granted.last) {
+            duration = duration.min(last.since(now));
+        }
+        granted.ends = now.map(|now| now.after(duration));
         self.counts.renewed += 1;
+        self.story.push(format!("renew {}", lease.id));
         Ok(Lease::new(lease.id.clone(), duration, lease.renewable))
     }
 
     pub(super) fn revoke(&mut self, lease: &Lease) -> Result<(), SourceError> {
+        self.counts.revocations += 1;
         self.leasing()?;
+        self.expire();
+        let secret = self.leases.get(&lease.id).and_then(|granted| self.secrets.get(&granted.name));
+        if let Some(kind) = secret.and_then(|secret| secret.revocations_fail) {
+            return Err(self.error(kind));
+        }
         if self.leases.remove(&lease.id).is_some() {
             self.counts.revoked += 1;
+            self.story.push(format!("revoke {}", lease.id));
         }
         Ok(())
+    }
+
+    /// Ends the leases whose time is over, where a clock tells it.
+    pub(super) fn expire(&mut self) {
+        let Some(now) = self.clock.as_ref().map(|clock| clock.tick()) else { return };
+        self.leases.retain(|_, granted| granted.ends.is_none_or(|ends| ends > now));
     }
 
     fn leasing(&self) -> Result<(), SourceError> {
