@@ -34,6 +34,14 @@ pub trait Source: Send + Sync {
     /// [`SourceInfo::batch`].
     async fn fetch(&self, asks: &[Ask]) -> Vec<Result<Fetched, SourceError>>;
 
+    /// Whether asking for this makes something: each read of it is another credential, and its answer is not
+    /// [`repeatable`](Fetched::repeatable). Told beforehand and without asking anyone, since once a reply is lost it is too
+    /// late to find out: such an ask goes in a call of its own, is shared with nobody, and is never repeated where the
+    /// first one may have been heard. When in doubt, `true`. The default is `false`.
+    fn mints(&self, _ask: &Ask) -> bool {
+        false
+    }
+
     /// Which revision is it now? Without reading the value where the manager can tell. One answer
     /// per ask, in the same order.
     async fn probe(&self, asks: &[Ask]) -> Vec<Result<Probe, SourceError>> {
@@ -45,13 +53,6 @@ pub trait Source: Send + Sync {
     /// calls is not lost, but ends the second one at once. The default never ends.
     async fn changed(&self) {
         std::future::pending::<()>().await;
-    }
-
-    /// Whether a read of this makes something new (Vault's dynamic credentials): asked before it is read, so that a
-    /// read that may have succeeded is not sent again, and that a mere look makes nothing. The core reads such a secret
-    /// in `load()` and in the Keeper, and nowhere else. Cheap, and never wrong on the side of `false`.
-    fn mints(&self, _ask: &Ask) -> bool {
-        false
     }
 
     /// Renews a lease. It is handed in as it was first granted, so that its `duration` is what to ask for; what comes
@@ -100,14 +101,14 @@ impl<S: Source + ?Sized> Source for Arc<S> {
     async fn fetch(&self, asks: &[Ask]) -> Vec<Result<Fetched, SourceError>> {
         (**self).fetch(asks).await
     }
+    fn mints(&self, ask: &Ask) -> bool {
+        (**self).mints(ask)
+    }
     async fn probe(&self, asks: &[Ask]) -> Vec<Result<Probe, SourceError>> {
         (**self).probe(asks).await
     }
     async fn changed(&self) {
         (**self).changed().await;
-    }
-    fn mints(&self, ask: &Ask) -> bool {
-        (**self).mints(ask)
     }
     async fn renew(&self, lease: &Lease) -> Result<Lease, SourceError> {
         (**self).renew(lease).await

@@ -98,6 +98,7 @@ enum Breaks {
     LosesNotices,
     OtherSecretNamed,
     LeasesLive,
+    MintsUntold,
 }
 
 struct Broken {
@@ -186,6 +187,9 @@ impl Source for Broken {
         }
         answers
     }
+    fn mints(&self, ask: &Ask) -> bool {
+        self.breaks != Breaks::MintsUntold && self.fake.mints(ask)
+    }
     async fn probe(&self, asks: &[Ask]) -> Vec<Result<Probe, SourceError>> {
         self.fake.probe(asks).await
     }
@@ -266,6 +270,7 @@ async fn each_broken_promise_is_told_in_words_of_our_own() {
         (Breaks::LosesNotices, "watch: a rotation while nobody waits is lost"),
         (Breaks::OtherSecretNamed, "errors say enough: `absent`: about another secret"),
         (Breaks::LeasesLive, "revocation: given back, and it can still be renewed"),
+        (Breaks::MintsUntold, "`mints` does not tell beforehand that reading this makes something"),
     ] {
         let complaint = complaint(breaks).await;
         assert!(complaint.contains(told), "{breaks:?}:\n{complaint}");
@@ -363,6 +368,27 @@ async fn history_moves_as_a_test_says() {
 }
 
 #[tokio::test]
+async fn a_shaky_fake_fails_its_share_and_batches_fail_alone() {
+    let fake = FakeSource::new().with("a", "x").with("b", "y").batch(20, 2);
+    fake.shake(ErrorKind::Transport, 3);
+    let mut failed = 0;
+    for _ in 0..100 {
+        failed += usize::from(get(&fake, "a").await.is_err());
+    }
+    assert_eq!((failed, fake.upstream()), (30, 100));
+    fake.shake(ErrorKind::Transport, 0);
+    fake.fail_batches(ErrorKind::Denied);
+    let both = fake.fetch(&[Ask::new("a"), Ask::new("b")]).await;
+    assert!(both.iter().all(|answer| answer.as_ref().is_err_and(|e| e.kind() == ErrorKind::Denied)));
+    assert_eq!(get(&fake, "a").await, is("x", "1"));
+    fake.fail_batches(None);
+    assert!(fake.fetch(&[Ask::new("a"), Ask::new("b")]).await.iter().all(Result::is_ok));
+    let _ = fake.probe(&[Ask::new("a")]).await;
+    let _ = fake.sign_in().await;
+    assert_eq!(fake.upstream(), 105);
+}
+
+#[tokio::test]
 async fn notices_and_leases_are_kept_count_of() {
     let fake = FakeSource::new().with("mint", "x");
     fake.notify();
@@ -373,6 +399,7 @@ async fn notices_and_leases_are_kept_count_of() {
     assert!(fake.changed().now_or_never().is_none(), "only a watching fake notices by itself");
 
     fake.lease("mint", Duration::from_secs(60));
+    assert!(fake.mints(&Ask::new("mint")) && !fake.mints(&Ask::new("another")));
     let lease = fake.fetch(&[Ask::new("mint")]).await.remove(0).unwrap().lease.unwrap();
     fake.renewals_grant("mint", Duration::from_secs(5));
     assert_eq!(fake.renew(&lease).await.unwrap().duration, Duration::from_secs(5));

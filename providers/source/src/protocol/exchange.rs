@@ -57,6 +57,11 @@ pub trait Protocol: Send + Sync {
     /// One answer per ask, in the same order.
     fn fetch<'a>(&'a self, session: Arc<Self::Session>, asks: &'a [Ask]) -> Asking<'a, Answers<Fetched>>;
 
+    /// Whether asking for this makes something ([`Source::mints`](crate::Source::mints)). The default is `false`.
+    fn mints(&self, _ask: &Ask) -> bool {
+        false
+    }
+
     /// One answer per ask, in the same order. `None`, the default: every answer is `Unknown`.
     fn probe<'a>(
         &'a self,

@@ -205,6 +205,10 @@ impl<P: Protocol, H: Http> Source for Over<P, H> {
         self.answers(asks, answers)
     }
 
+    fn mints(&self, ask: &Ask) -> bool {
+        self.protocol.mints(ask)
+    }
+
     async fn probe(&self, asks: &[Ask]) -> Vec<Result<Probe, SourceError>> {
         let unknown = || asks.iter().map(|_| Ok(Probe::Unknown)).collect();
         if asks.is_empty() || !self.protocol.info().abilities.probe {

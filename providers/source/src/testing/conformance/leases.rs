@@ -27,6 +27,8 @@ async fn give_back(scene: &Scene<'_>, lease: &Lease) -> Outcome {
 
 pub(super) async fn granted(scene: &Scene<'_>) -> Outcome {
     let name = leased(scene, "leased").await?;
+    let told = scene.source.mints(&Ask::new(name.as_str()));
+    holds(told, "`mints` does not tell beforehand that reading this makes something")?;
     let (one, two) = (scene.get(&name).await?, scene.get(&name).await?);
     holds(!one.repeatable, "the answer says that reading again gives the same")?;
     holds(one.revision != two.revision, "two leases are one revision")?;

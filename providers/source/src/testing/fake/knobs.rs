@@ -113,6 +113,18 @@ impl FakeSource {
         self.change(|state| state.secret(name).instead = None);
     }
 
+    /// Fails that many of every ten answers in this way, of fetch and probe alike, spread out evenly and the same in every
+    /// run; 0 heals it.
+    pub fn shake(&self, kind: ErrorKind, of_ten: u8) {
+        lock(&self.state).flaky = (of_ten > 0).then_some((kind, of_ten, 0));
+    }
+
+    /// Fails every fetch of more than one ask in this way, as a manager does whose batches have a right or a quota of
+    /// their own; `None` heals it.
+    pub fn fail_batches(&self, kind: impl Into<Option<ErrorKind>>) {
+        lock(&self.state).batches_fail = kind.into();
+    }
+
     /// Accepts and stays silent: from now on no fetch, probe, renewal or revocation ends, until
     /// [`FakeSource::resume`]. They are counted when they arrive. Sign-in is not held up.
     pub fn stall(&self) {
@@ -241,6 +253,11 @@ impl FakeSource {
     /// How many calls of fetch there were, of however many asks.
     pub fn calls(&self) -> usize {
         lock(&self.state).counts.calls
+    }
+
+    /// How many calls of any kind reached it: fetch, probe, sign-in, renewal, revocation.
+    pub fn upstream(&self) -> usize {
+        lock(&self.state).counts.upstream
     }
 
     /// How many times someone signed in, or tried to.

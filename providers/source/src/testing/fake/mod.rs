@@ -191,6 +191,7 @@ impl Source for FakeSource {
     async fn sign_in(&self) -> Result<Option<Identity>, SourceError> {
         let mut state = lock(&self.state);
         state.counts.sign_ins += 1;
+        state.counts.upstream += 1;
         state.reached()?;
         if !state.signing_in {
             return Err(state.error(ErrorKind::Unauthenticated));
@@ -203,6 +204,7 @@ impl Source for FakeSource {
             // counted on arrival: a test may wait for a fetch to be under way
             let mut state = lock(&self.state);
             state.counts.calls += 1;
+            state.counts.upstream += 1;
             for ask in asks {
                 state.asked.entry(ask.shared_name()).or_default().fetches += 1;
             }
@@ -210,7 +212,7 @@ impl Source for FakeSource {
         self.pass(asks).await;
         let (answers, hooks) = {
             let mut state = lock(&self.state);
-            let answers = asks.iter().map(|ask| state.fetch(ask)).collect();
+            let answers = state.fetch_all(asks);
             let hooks: Vec<_> = asks.iter().filter_map(|ask| state.hook(ask.name())).collect();
             (answers, hooks)
         };
@@ -218,9 +220,14 @@ impl Source for FakeSource {
         answers
     }
 
+    fn mints(&self, ask: &Ask) -> bool {
+        lock(&self.state).secrets.get(ask.name()).is_some_and(|secret| secret.lease.is_some())
+    }
+
     async fn probe(&self, asks: &[Ask]) -> Vec<Result<Probe, SourceError>> {
         {
             let mut state = lock(&self.state);
+            state.counts.upstream += 1;
             for ask in asks {
                 state.asked.entry(ask.shared_name()).or_default().probes += 1;
             }
@@ -235,20 +242,18 @@ impl Source for FakeSource {
         self.notices.wait().await;
     }
 
-    fn mints(&self, ask: &Ask) -> bool {
-        lock(&self.state).secrets.get(ask.name()).is_some_and(|secret| secret.lease.is_some())
-    }
-
     fn lost(&self, lease: &Lease) -> bool {
         lock(&self.state).lost.contains(&lease.id)
     }
 
     async fn renew(&self, lease: &Lease) -> Result<Lease, SourceError> {
+        lock(&self.state).counts.upstream += 1;
         self.pass(&[]).await;
         lock(&self.state).renew(lease)
     }
 
     async fn revoke(&self, lease: &Lease) -> Result<(), SourceError> {
+        lock(&self.state).counts.upstream += 1;
         self.pass(&[]).await;
         lock(&self.state).revoke(lease)
     }

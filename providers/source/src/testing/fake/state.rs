@@ -31,6 +31,8 @@ pub(super) struct State {
     pub(super) signing_in: bool,
     pub(super) reachable: bool,
     pub(super) blind: bool,
+    pub(super) batches_fail: Option<ErrorKind>,
+    pub(super) flaky: Option<(ErrorKind, u8, u64)>,
     pub(super) stalled: bool,
     pub(super) held: BTreeSet<Arc<str>>,
     pub(super) waiting: Waiting,
@@ -40,6 +42,7 @@ pub(super) struct State {
 #[derive(Default)]
 pub(super) struct Counts {
     pub(super) calls: usize,
+    pub(super) upstream: usize,
     pub(super) sign_ins: usize,
     pub(super) minted: usize,
     pub(super) renewals: usize,
@@ -194,6 +197,8 @@ impl State {
             signing_in: true,
             reachable: true,
             blind: false,
+            batches_fail: None,
+            flaky: None,
             stalled: false,
             held: BTreeSet::new(),
             waiting: Waiting::default(),
@@ -230,10 +235,30 @@ impl State {
         } else if !claimed {
             self.error(ErrorKind::Misconfigured).hint("this source keeps no such point of a secret's history")
         } else {
-            let kind = self.secrets.get_mut(ask.name()).and_then(Secret::refusal)?;
+            let kind = match self.shaken() {
+                Some(kind) => kind,
+                None => self.secrets.get_mut(ask.name()).and_then(Secret::refusal)?,
+            };
             self.error(kind)
         };
         Some(refused.secret(ask.name()))
+    }
+
+    /// What one of a shaky manager's answers is instead: its share of every ten.
+    fn shaken(&mut self) -> Option<ErrorKind> {
+        let (kind, of_ten, asked) = self.flaky.as_mut()?;
+        // 7 and 10 have no common divisor, so ten in a row are each place once
+        let place = asked.wrapping_mul(7) % 10;
+        *asked = asked.wrapping_add(1);
+        (place < u64::from(*of_ten)).then_some(*kind)
+    }
+
+    /// One call's answers.
+    pub(super) fn fetch_all(&mut self, asks: &[Ask]) -> Vec<Result<Fetched, SourceError>> {
+        match self.batches_fail.filter(|_| asks.len() > 1) {
+            Some(kind) => asks.iter().map(|ask| Err(self.error(kind).secret(ask.name()))).collect(),
+            None => asks.iter().map(|ask| self.fetch(ask)).collect(),
+        }
     }
 
     pub(super) fn fetch(&mut self, ask: &Ask) -> Result<Fetched, SourceError> {
