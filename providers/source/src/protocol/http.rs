@@ -9,7 +9,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use zeroize::Zeroizing;
 
 /// RFC 3986's unreserved characters stay; all others are written as `%XX`.
@@ -31,6 +31,14 @@ pub trait Http: Send + Sync {
 /// A shared client is a client.
 #[async_trait]
 impl<H: Http + ?Sized> Http for Arc<H> {
+    async fn send(&self, request: Request, limits: Limits) -> Result<Reply, HttpError> {
+        (**self).send(request, limits).await
+    }
+}
+
+/// A client that somebody else owns is a client.
+#[async_trait]
+impl<H: Http + ?Sized> Http for Box<H> {
     async fn send(&self, request: Request, limits: Limits) -> Result<Reply, HttpError> {
         (**self).send(request, limits).await
     }
@@ -213,11 +221,21 @@ impl Reply {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// The whole seconds of `Retry-After`. Its other form, a date, is not read: clocks differ.
-    pub fn retry_after(&self) -> Option<Duration> {
+    /// All its headers, for an adapter that hands them on to an SDK. They may hold what is not for messages.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// How long `Retry-After` asks to wait: seconds, or until a date, of which `wall` is the other end. None
+    /// where it says neither, or a date that is over: then one's own pause is the better guess. However much
+    /// is asked for, it is told; whoever waits has a bound of their own.
+    pub fn retry_after(&self, wall: SystemTime) -> Option<Duration> {
         let text = self.header("retry-after")?.trim();
-        let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        digits.then(|| Duration::from_secs(text.parse().unwrap_or(u64::MAX)))
+        if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+            return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
+        }
+        let until = httpdate::parse_http_date(text).ok()?;
+        until.duration_since(wall).ok().filter(|wait| !wait.is_zero())
     }
 
     /// The body. A slice of it shares its bytes.
@@ -299,6 +317,42 @@ impl HttpError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn retry_after_is_read_in_all_its_spellings() {
+        let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777); // Sun, 06 Nov 1994 08:49:37 GMT
+        let read = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("retry-after", HeaderValue::from_str(text).unwrap());
+            let reply = Reply::new(StatusCode::TOO_MANY_REQUESTS, headers, Zeroizing::default());
+            reply.retry_after(wall).map(|wait| wait.as_secs())
+        };
+        for (text, seconds) in [
+            ("2", Some(2)),
+            (" 007 ", Some(7)),
+            ("0", Some(0)),
+            ("999999999", Some(999_999_999)),
+            ("99999999999999999999999", Some(u64::MAX)),
+            ("Sun, 06 Nov 1994 08:50:07 GMT", Some(30)),
+            ("Sunday, 06-Nov-94 08:50:07 GMT", Some(30)),
+            ("Sun Nov  6 08:50:07 1994", Some(30)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", None),
+            ("Sat, 05 Nov 1994 08:49:37 GMT", None),
+            ("Thu, 01 Jan 1970 00:00:00 GMT", None),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", Some(252_618_188_622)),
+            ("-1", None),
+            ("+3", None),
+            ("1.5", None),
+            ("1e9", None),
+            ("soon", None),
+            ("", None),
+            ("2, 3", None),
+        ] {
+            assert_eq!(read(text), seconds, "{text}");
+        }
+        let reply = Reply::new(StatusCode::OK, HeaderMap::new(), Zeroizing::default());
+        assert_eq!(reply.retry_after(wall), None);
+    }
 
     /// One of each; the match without a wildcard makes a new one a compile error here.
     #[test]

@@ -5,11 +5,12 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Uri};
 use std::borrow::Cow;
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
-/// Scheme, host and port of a server: the bound of every credential. `https`, or `http` to loopback.
+/// Scheme, host and port of a server: the bound of every credential. `https`, or `http` to loopback;
+/// plain `http` to anything else only by [`Origin::metadata`] and [`Origin::danger_plain_http`].
 ///
 /// ```
 /// use secretfig_source::protocol::Origin;
@@ -29,6 +30,53 @@ impl Origin {
     /// [`Refused`] for plain `http` to anything but loopback (`localhost`, 127.0.0.0/8, `[::1]`), for
     /// another scheme, a user, a path, a query, or a host or port that is none.
     pub fn parse(address: &str) -> Result<Self, Refused> {
+        Self::of(address, |_| false, "plain `http` is for loopback only; use `https`")
+    }
+
+    /// Reads the address of a metadata service, at which a cloud signs its machines and containers in:
+    /// `http` to one of [`Origin::METADATA`], to no other.
+    ///
+    /// ```
+    /// use secretfig_source::protocol::Origin;
+    /// assert!(Origin::metadata("http://169.254.169.254").is_ok());
+    /// assert!(Origin::metadata("http://[fd00:ec2::23]").is_ok());
+    /// assert!(Origin::metadata("http://169.254.1.1").is_err());
+    /// assert!(Origin::metadata("http://127.0.0.1").is_err());
+    /// ```
+    ///
+    /// # Errors
+    /// [`Refused`] for anything else; by intent for loopback too, which [`Origin::parse`] reads.
+    pub fn metadata(address: &str) -> Result<Self, Refused> {
+        const ONLY: &str = "no metadata service is known at this address";
+        let origin = Self::of(address, |ip| Self::METADATA.contains(&ip), ONLY)?;
+        if origin.ip().is_some_and(|ip| Self::METADATA.contains(&ip)) && origin.0.starts_with("http:") {
+            Ok(origin)
+        } else {
+            Err(Refused(ONLY))
+        }
+    }
+
+    /// The addresses of the clouds' metadata services: AWS and Azure machines, ECS, EKS Pod Identity,
+    /// and the same over IPv6. The only ones; no pattern, no range.
+    pub const METADATA: [IpAddr; 5] = [
+        IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
+        IpAddr::V4(Ipv4Addr::new(169, 254, 170, 2)),
+        IpAddr::V4(Ipv4Addr::new(169, 254, 170, 23)),
+        IpAddr::V6(Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254)),
+        IpAddr::V6(Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0023)),
+    ];
+
+    /// Reads an address, and allows plain `http` to any host: whoever is on the way reads tokens and
+    /// secrets, and may change them. For a network that is nobody else's, such as a pod's own.
+    ///
+    /// # Errors
+    /// [`Refused`] as [`Origin::parse`], but for plain `http`.
+    pub fn danger_plain_http(address: &str) -> Result<Self, Refused> {
+        Self::of(address, |_| true, "")
+    }
+
+    /// `plain` says to which IP plain `http` may go beside loopback, asked with `0.0.0.0` for a name.
+    fn of(address: &str, plain: impl Fn(IpAddr) -> bool, otherwise: &'static str) -> Result<Self, Refused> {
         let none = Refused("no address: `https://host` or `https://host:port` is meant");
         // checked by hand: the parser below drops a fragment without a word
         if address.contains('#') {
@@ -59,19 +107,24 @@ impl Origin {
         if !named && v6.is_none() {
             return Err(Refused("no host: a name or an IP address is meant"));
         }
-        let loopback = host == "localhost"
-            || host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
-            || v6.is_some_and(|ip| ip.is_loopback());
+        let ip = host.parse().ok().map(IpAddr::V4).or(v6.map(IpAddr::V6));
+        let loopback = host == "localhost" || ip.is_some_and(|ip| ip.is_loopback());
         let standard = match scheme {
             "https" => 443,
-            "http" if loopback => 80,
-            "http" => return Err(Refused("plain `http` is for loopback only; use `https`")),
+            "http" if loopback || plain(ip.unwrap_or(Ipv4Addr::UNSPECIFIED.into())) => 80,
+            "http" => return Err(Refused(otherwise)),
             _ => return Err(Refused("only `https`, and `http` to loopback")),
         };
         Ok(Self(match port.filter(|port| *port != standard) {
             Some(port) => format!("{scheme}://{host}:{port}").into(),
             None => format!("{scheme}://{host}").into(),
         }))
+    }
+
+    fn ip(&self) -> Option<IpAddr> {
+        let host = self.0.split_once("://")?.1;
+        let v6 = host.strip_prefix('[').and_then(|rest| rest.split(']').next());
+        v6.or_else(|| host.split(':').next())?.parse().ok()
     }
 
     /// As text: lower case, without the scheme's own port, without a slash at the end.
@@ -163,6 +216,11 @@ impl fmt::Debug for Credential {
 pub struct Refused(pub(super) &'static str);
 
 impl Refused {
+    /// For that reason, which also says what to do. For clients and protocols of others.
+    pub fn new(reason: &'static str) -> Self {
+        Self(reason)
+    }
+
     /// The reason.
     pub fn reason(self) -> &'static str {
         self.0
@@ -250,6 +308,45 @@ mod tests {
             "https://väult.example",
         ] {
             assert!(Origin::parse(address).is_err(), "{address}");
+        }
+    }
+
+    #[test]
+    fn plain_http_leaves_the_machine_by_two_doors_only() {
+        for address in [
+            "http://169.254.169.254",
+            "http://169.254.170.2:80/",
+            "http://169.254.170.23",
+            "http://[fd00:ec2::254]",
+            "http://[FD00:EC2:0::23]:80",
+        ] {
+            assert!(Origin::metadata(address).is_ok(), "{address}");
+            assert!(Origin::parse(address).is_err(), "{address}");
+        }
+        for address in [
+            "http://169.254.169.253",
+            "http://169.254.1.1",
+            "http://[fd00:ec2::1]",
+            "http://[fe80::1]",
+            "http://[::ffff:169.254.169.254]",
+            "http://2852039166",
+            "http://127.0.0.1",
+            "http://localhost",
+            "http://metadata.google.internal",
+            "http://0.0.0.0",
+            "https://169.254.169.254",
+            "https://vault.example",
+            "http://169.254.169.254/latest",
+        ] {
+            assert!(Origin::metadata(address).is_err(), "{address}");
+        }
+        for address in
+            ["http://vault.example", "http://10.0.0.7:8200", "http://0.0.0.0", "https://vault.example"]
+        {
+            assert!(Origin::danger_plain_http(address).is_ok(), "{address}");
+        }
+        for address in ["ftp://vault.example", "http://user@vault.example", "http://vault.example/v1"] {
+            assert!(Origin::danger_plain_http(address).is_err(), "{address}");
         }
     }
 }

@@ -73,7 +73,7 @@ struct Each<'a, T> {
 impl<T: Send> Exchange for Each<'_, T> {
     type Output = Answers<T>;
 
-    fn step(&mut self, replies: Vec<Result<Reply, HttpError>>, _: Now) -> Step<Self::Output> {
+    fn step(&mut self, replies: Vec<Result<Reply, HttpError>>, now: Now) -> Step<Self::Output> {
         if !std::mem::replace(&mut self.asked, true) {
             return Step::Send(self.requests.iter().flatten().cloned().collect());
         }
@@ -91,7 +91,7 @@ impl<T: Send> Exchange for Each<'_, T> {
                 403 => ErrorKind::Denied,
                 404 => ErrorKind::Absent,
                 410 => ErrorKind::Withdrawn(Withdrawn::Deleted),
-                429 => ErrorKind::Throttled { retry_after: reply.retry_after() },
+                429 => ErrorKind::Throttled { retry_after: reply.retry_after(now.wall) },
                 _ => ErrorKind::Malformed,
             };
             Err(SourceError::new(kind, "toy").secret(ask.name()))

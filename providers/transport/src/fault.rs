@@ -1,0 +1,91 @@
+//! What went wrong, as a word and a hint. What reqwest says of it names URLs: it is looked through and dropped.
+
+use crate::names::Nameless;
+use crate::tls::{NoAuthorities, Unpinned};
+use rustls::{AlertDescription, CertificateError, Error as TlsError};
+use secretfig_source::protocol::{HttpError, HttpFault};
+use std::error::Error;
+use std::io;
+
+/// The first cause that says something.
+enum Cause {
+    Tls(&'static str),
+    Nameless,
+    Refused,
+}
+
+pub(crate) fn of(error: &reqwest::Error) -> HttpError {
+    let hint = |fault, hint| HttpError::new(fault).hint(hint);
+    match cause(error) {
+        Some(Cause::Tls(what)) => hint(HttpFault::Tls, what),
+        _ if error.is_timeout() => HttpError::new(HttpFault::Timeout),
+        Some(Cause::Nameless) => hint(
+            HttpFault::Transport,
+            "no address is known of this host; check the spelling, and DNS where this runs",
+        ),
+        Some(Cause::Refused) => hint(
+            HttpFault::Transport,
+            "nothing listens at this address; check host and port, and whether it runs",
+        ),
+        None if error.is_builder() => hint(HttpFault::Misconfigured, "no request could be made of this"),
+        None => HttpError::new(HttpFault::Transport),
+    }
+}
+
+/// `io::Error::source()` passes over what the error itself holds, and TLS errors lie nested in it.
+fn cause(error: &(dyn Error + 'static)) -> Option<Cause> {
+    if let Some(error) = error.downcast_ref::<TlsError>() {
+        return Some(Cause::Tls(tls(error)));
+    }
+    if error.is::<Nameless>() {
+        return Some(Cause::Nameless);
+    }
+    if let Some(error) = error.downcast_ref::<io::Error>() {
+        if error.kind() == io::ErrorKind::ConnectionRefused {
+            return Some(Cause::Refused);
+        }
+        if let Some(inner) = error.get_ref() {
+            return cause(inner);
+        }
+    }
+    cause(error.source()?)
+}
+
+fn tls(error: &TlsError) -> &'static str {
+    match error {
+        TlsError::InvalidCertificate(error) => match error {
+            CertificateError::UnknownIssuer => {
+                "the server's certificate is of an authority that is not known here; name it as an extra CA"
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                "the server's certificate is for another name; check the address"
+            }
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                "the server's certificate has expired; renew it, or check this machine's clock"
+            }
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                "the server's certificate is not valid yet; check this machine's clock"
+            }
+            CertificateError::Revoked => "the server's certificate was revoked",
+            CertificateError::Other(other) if other.0.is::<Unpinned>() => {
+                "the server's key is none of the pinned ones; add its pin if it was changed on purpose"
+            }
+            CertificateError::Other(other) if other.0.is::<NoAuthorities>() => {
+                "this machine has no CA certificates; install them (`ca-certificates`), or name an extra CA"
+            }
+            _ => "the server's certificate does not stand up to the checks",
+        },
+        TlsError::AlertReceived(
+            AlertDescription::CertificateRequired
+            | AlertDescription::BadCertificate
+            | AlertDescription::UnknownCA
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::AccessDenied,
+        ) => "the server does not accept our client certificate, or wants one",
+        TlsError::AlertReceived(AlertDescription::ProtocolVersion) | TlsError::PeerIncompatible(_) => {
+            "the server and we have no version or cipher of TLS in common; 1.2 is the least"
+        }
+        TlsError::InvalidMessage(_) => "what answers there does not speak TLS; check scheme and port",
+        _ => "TLS failed with this server; check its certificate and configuration",
+    }
+}
