@@ -49,6 +49,8 @@ pub(crate) struct Made<T> {
     pub(crate) sealed: Vec<KeyPath>,
     /// Keys of plain layers that no field took.
     pub(crate) unknown: Vec<Unknown>,
+    /// Held with it: a lease is given back when the last of these is gone.
+    pub(crate) leases: Vec<Arc<crate::leases::LeaseGuard>>,
 }
 
 /// A key of a plain layer that no field took.
@@ -104,7 +106,7 @@ pub(crate) fn assemble<T: DeserializeOwned>(
         };
         let unknown = unknown_plain(plan, root, &decoded.unknown);
         match decoded.value {
-            Some(value) => Ok(Made { value, lives: decoded.lives, sealed: decoded.sealed, unknown }),
+            Some(value) => Ok(Made { value, lives: decoded.lives, sealed: decoded.sealed, unknown, leases: Vec::new() }),
             None => {
                 let faults = decoded.faults.iter().map(|found| fault(plan, have, root, found)).collect();
                 let remarks = decoded.unchecked.iter().map(|unchecked| match unchecked {

@@ -227,6 +227,14 @@ impl<T> Builder<T> {
         self
     }
 
+    /// How long a lease that was replaced is kept for those who still read its value. Default 5 minutes. It is given
+    /// back as soon as the last of them is gone.
+    #[must_use]
+    pub fn overlap_max(mut self, limit: Duration) -> Self {
+        self.freshness.overlap = limit;
+        self
+    }
+
     /// How long one call to a source may take. Default 3 s. A source that is slow by design, such as a store behind a
     /// passphrase, says that it needs longer ([`SourceInfo::attempt`](secretfig_source::SourceInfo::attempt)).
     #[must_use]

@@ -5,16 +5,18 @@ use crate::builder::Builder;
 use crate::explain::Explain;
 use crate::health::Health;
 use crate::keeper;
+use crate::leases::{Chore, Desk, Ledger, Replaced, Step};
 use crate::plan::SecretId;
 use crate::publish::{Arrival, Published, Publisher};
 use crate::refresh::{Asking, Erased, Look, Refreshed, Which, round};
 use crate::report::LoadError;
+use crate::reports::Reporting;
 use crate::runtime::{self, SystemClock};
 use crate::section::{Live, Section};
-use crate::store::Freshness;
+use crate::store::{Freshness, State};
 use crate::tree::KeyPath;
 use arc_swap::ArcSwap;
-use secretfig_source::Tick;
+use secretfig_source::{Lease, SourceError, Tick};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -23,7 +25,7 @@ use std::ops::Deref;
 #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
 use std::panic::Location;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 /// A loaded configuration. Cheap to clone; all clones are one.
@@ -35,6 +37,7 @@ pub(crate) struct Shared<T> {
     kept: Arc<AtomicUsize>,
     asking: Arc<Asking>,
     keeper: keeper::Slot,
+    reporting: Reporting,
     remarks: Vec<String>,
 }
 
@@ -98,6 +101,7 @@ impl<T: Send + Sync + 'static> Config<T> {
             kept: Arc::new(AtomicUsize::new(0)),
             asking: Arc::new(asking),
             keeper: keeper::Slot::default(),
+            reporting: Reporting::default(),
             remarks,
         }))
     }
@@ -111,7 +115,8 @@ impl<T: Send + Sync + 'static> Config<T> {
     /// assert_eq!(*config.section(|app| &app.limit).get().unwrap(), 3);
     /// ```
     pub fn fixed(value: T) -> Self {
-        let made = Arc::new(Made { value, lives: Vec::new(), sealed: Vec::new(), unknown: Vec::new() });
+        let (lives, sealed, unknown, leases) = Default::default();
+        let made = Arc::new(Made { value, lives, sealed, unknown, leases });
         let plan = Arc::new(crate::plan::Plan::empty());
         let asking = Asking {
             plan: plan.clone(),
@@ -120,10 +125,11 @@ impl<T: Send + Sync + 'static> Config<T> {
             deadline: Duration::ZERO,
             identities: Vec::new(),
             stamps: AtomicU64::new(0),
-            woken: tokio::sync::Notify::new(),
+            woken: Arc::default(),
+            ledger: Ledger::default(),
         };
         Self::from_parts(
-            Publisher::new(plan, Freshness::default(), None, Vec::new(), made),
+            Publisher::new(plan, Freshness::default(), None, Vec::new(), made, Desk::default()),
             asking,
             Vec::new(),
         )
@@ -192,7 +198,8 @@ impl<T: Send + Sync + 'static> Config<T> {
         at: impl Fn(&T) -> Option<&Live<S>> + Send + 'static,
         path: Option<KeyPath>,
     ) -> Option<Section<S>> {
-        let parts = (self.0.kept.clone(), self.0.asking.clock.clone());
+        let config: Weak<dyn Erased> = Arc::<Shared<T>>::downgrade(&self.0);
+        let parts = (self.0.kept.clone(), self.0.asking.clock.clone(), config);
         let cell = self.0.lock().section(at, path, parts)?;
         Some(Section(cell, PhantomData))
     }
@@ -299,7 +306,21 @@ impl<T: Send + Sync + 'static> Config<T> {
     }
 }
 
+fn look(secret: SecretId, state: &State, set: usize, read: bool) -> Look {
+    let published = state.published.iter().cloned().collect();
+    Look { secret, revision: state.revision().cloned(), published, set, read }
+}
+
 impl<T> Shared<T> {
+    /// Which secrets are made by being read. The sources are asked while nothing is locked.
+    fn mints(&self) -> Vec<bool> {
+        let plan = &self.asking.plan;
+        let each = plan.secrets.iter().map(|secret| {
+            plan.sources.get(secret.source).is_some_and(|named| named.source.mints(&secret.ask))
+        });
+        each.collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Publisher<T>> {
         // a panic in the critical section is caught inside it; were the lock poisoned all the same, what it guards
         // is only ever swapped whole
@@ -314,13 +335,18 @@ impl<T: Send + Sync + 'static> Erased for Shared<T> {
 
     fn looks(&self, which: Which) -> Vec<Look> {
         let now = self.asking.clock.tick();
+        let keeper = matches!(which, Which::Kept | Which::Source(_));
+        let mints = self.mints();
         let mut publisher = self.lock();
         let Publisher { plan, states, sets, .. } = &mut *publisher;
+        let wants_another = |state: &State| {
+            keeper && state.lent.as_ref().is_some_and(|lent| lent.life.due(now) == Some(Step::Mint))
+        };
         let all = plan.secrets.iter().zip(states.iter()).enumerate();
         let wanted = all.filter(|(_, (secret, state))| match which {
             Which::All => true,
-            Which::Source(source) => secret.source == source,
-            Which::Due => state.due <= now,
+            Which::Source(source) => secret.source == source || wants_another(state),
+            Which::Due | Which::Kept => state.due <= now || wants_another(state),
         });
         // what stands and falls together is looked at together
         let wanted: BTreeSet<usize> = wanted.map(|(n, _)| sets.of(SecretId::nth(n))).collect();
@@ -329,22 +355,96 @@ impl<T: Send + Sync + 'static> Erased for Shared<T> {
         let looks = members.filter_map(|(set, secret)| {
             let state = states.get_mut(secret.0 as usize)?;
             state.due = now.after(runtime::jittered(state.ttl, runtime::random()));
-            // what is made by being read is not read to see whether it has changed
-            state.is_repeatable().then(|| Look {
-                secret,
-                revision: state.revision().cloned(),
-                published: state.published.iter().cloned().collect(),
-                set,
-            })
+            let another = wants_another(state);
+            let mints = mints.get(secret.0 as usize).is_some_and(|mints| *mints);
+            // what is made by being read is not read to see whether it has changed; where there is none yet, the Keeper
+            // may make one
+            let first = keeper && mints && state.revision().is_none();
+            if (mints || !state.is_repeatable()) && !another && !first {
+                return None;
+            }
+            state.minting = another;
+            Some(look(secret, state, set, another))
+        });
+        looks.collect()
+    }
+
+    fn reported(&self, secrets: &[SecretId]) -> Vec<Look> {
+        let mints = self.mints();
+        let publisher = self.lock();
+        let looks = secrets.iter().filter_map(|secret| {
+            let n = secret.0 as usize;
+            let (state, mints) = (publisher.states.get(n)?, mints.get(n)?);
+            let set = publisher.sets.of(*secret);
+            (state.is_repeatable() && !mints).then(|| look(*secret, state, set, true))
         });
         looks.collect()
     }
 
     fn publish(&self, arrivals: Vec<Arrival>) -> Published {
         let now = self.asking.clock.tick();
-        let published = self.lock().publish(arrivals, now, &self.now);
+        let mut publisher = self.lock();
+        let published = publisher.publish(arrivals, now, &self.now);
+        self.asking.ledger.settle(|id, lease| {
+            let state = publisher.states.get(id.0 as usize);
+            state.and_then(|state| state.lent.as_ref()).is_some_and(|lent| lent.lease == *lease)
+        });
+        drop(publisher);
         self.asking.woken.notify_one();
+        self.reporting.moved.notify_waiters();
         published
+    }
+
+    fn reporting(&self) -> &Reporting {
+        &self.reporting
+    }
+
+    fn replace(&self, secrets: &[SecretId]) -> Replaced {
+        let now = self.asking.clock.tick();
+        let mut publisher = self.lock();
+        if self.kept.load(Ordering::Relaxed) == 0 {
+            let leased = publisher.lent().iter().any(|(id, _)| secrets.contains(id));
+            return if leased { Replaced::NoKeeper } else { Replaced::NoLease };
+        }
+        let replaced = publisher.replace(secrets, now);
+        drop(publisher);
+        self.asking.woken.notify_one();
+        replaced
+    }
+
+    fn is_replacing(&self, secrets: &[SecretId]) -> bool {
+        self.lock().is_replacing(secrets, self.asking.clock.tick())
+    }
+
+    fn chores(&self) -> Vec<Chore> {
+        let now = self.asking.clock.tick();
+        let lent = self.lock().lent();
+        // the source is asked while nothing is locked
+        let lost = lent.into_iter().filter(|(id, lease)| {
+            let source = self.asking.plan.secrets.get(id.0 as usize).map(|secret| secret.source);
+            let named = source.and_then(|source| self.asking.plan.sources.get(source));
+            named.is_some_and(|named| named.source.lost(lease))
+        });
+        let lost: Vec<SecretId> = lost.map(|(id, _)| id).collect();
+        self.lock().chores(&lost, now)
+    }
+
+    fn done(&self, chore: &Chore, began: Tick, result: Result<Option<Lease>, SourceError>) {
+        let now = self.asking.clock.tick();
+        self.lock().done(chore, began, result, now);
+    }
+
+    fn next_chore(&self) -> Tick {
+        self.lock().next_chore()
+    }
+
+    fn surrender(&self) -> Vec<(SecretId, Lease)> {
+        let now = self.asking.clock.tick();
+        self.lock().surrender(now)
+    }
+
+    fn leases_out(&self) -> Vec<String> {
+        self.lock().leases_out()
     }
 
     fn flip(&self) {

@@ -1,5 +1,6 @@
 //! How a configuration stands, by section and secret: names and states, never a value.
 
+use crate::plan::SecretId;
 use crate::publish::Publisher;
 use crate::section::{View, Withheld};
 use crate::store::TroubleKind;
@@ -69,6 +70,29 @@ pub struct SecretHealth {
     pub withheld: Option<String>,
     /// How many seconds ago its source last answered.
     pub seen_seconds: u64,
+    /// The lease it came with.
+    pub lease: Option<LeaseHealth>,
+}
+
+/// How the lease of one secret stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LeaseHealth {
+    /// For how many seconds it may still be used, if nothing more is granted.
+    pub left_seconds: u64,
+    /// How often it was renewed.
+    pub renewals: u32,
+    /// Whether it can be renewed.
+    pub renewable: bool,
+    /// What comes next: `renew` it, or `mint` another in its place.
+    pub next: &'static str,
+    /// In how many seconds.
+    pub next_seconds: u64,
+    /// Why it was not renewed, or no other took its place, when that was last tried.
+    pub failed: Option<&'static str>,
+    /// How many leases of this secret were replaced and are not given back yet: someone still reads their values, or
+    /// giving them back failed.
+    pub retiring: usize,
 }
 
 /// How one section stands.
@@ -131,7 +155,8 @@ impl Health {
 impl SecretHealth {
     /// Whether nothing is wrong with it.
     pub fn is_ok(&self) -> bool {
-        self.state == "ok" && self.withheld.is_none()
+        let lease = self.lease.as_ref().is_none_or(|lease| lease.failed.is_none());
+        self.state == "ok" && self.withheld.is_none() && lease
     }
 }
 
@@ -186,7 +211,7 @@ impl Serialize for SectionHealth {
 
 impl Serialize for SecretHealth {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_struct("SecretHealth", 9)?;
+        let mut map = serializer.serialize_struct("SecretHealth", 10)?;
         map.serialize_field("source", &self.source)?;
         map.serialize_field("secret", &self.secret)?;
         map.serialize_field("revision", &self.revision)?;
@@ -196,7 +221,37 @@ impl Serialize for SecretHealth {
         map.serialize_field("since_seconds", &self.since_seconds)?;
         map.serialize_field("withheld", &self.withheld)?;
         map.serialize_field("seen_seconds", &self.seen_seconds)?;
+        map.serialize_field("lease", &self.lease)?;
         map.end()
+    }
+}
+
+impl Serialize for LeaseHealth {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_struct("LeaseHealth", 7)?;
+        map.serialize_field("left_seconds", &self.left_seconds)?;
+        map.serialize_field("renewals", &self.renewals)?;
+        map.serialize_field("renewable", &self.renewable)?;
+        map.serialize_field("next", self.next)?;
+        map.serialize_field("next_seconds", &self.next_seconds)?;
+        map.serialize_field("failed", &self.failed)?;
+        map.serialize_field("retiring", &self.retiring)?;
+        map.end()
+    }
+}
+
+/// `lease: 3000 s left, renewed 2 times, renew in 1400 s`
+impl fmt::Display for LeaseHealth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "lease: {} s left, renewed {} times, ", self.left_seconds, self.renewals)?;
+        write!(f, "{} in {} s", self.next, self.next_seconds)?;
+        if let Some(failed) = self.failed {
+            write!(f, "; that last failed: {failed}")?;
+        }
+        if self.retiring > 0 {
+            write!(f, "; {} before it not given back yet", self.retiring)?;
+        }
+        Ok(())
     }
 }
 
@@ -229,6 +284,9 @@ impl fmt::Display for Health {
             }
             if let Some(withheld) = &secret.withheld {
                 write!(f, "; {withheld}")?;
+            }
+            if let Some(lease) = &secret.lease {
+                write!(f, "; {lease}")?;
             }
         }
         for section in &self.sections {
@@ -294,6 +352,18 @@ impl<T> Publisher<T> {
                 since_seconds: state.trouble.as_ref().map(|trouble| now.since(trouble.since).as_secs()),
                 withheld,
                 seen_seconds: now.since(state.seen).as_secs(),
+                lease: state.lent.as_ref().map(|lent| {
+                    let (next, step) = lent.life.next();
+                    LeaseHealth {
+                        left_seconds: lent.life.ends.since(now).as_secs(),
+                        renewals: lent.life.renewals,
+                        renewable: lent.life.renewable,
+                        next: step.as_str(),
+                        next_seconds: next.since(now).as_secs(),
+                        failed: lent.life.trouble,
+                        retiring: self.desk.retiring(SecretId::nth(n)),
+                    }
+                }),
             }
         });
         let secrets: Vec<SecretHealth> = secrets.collect();

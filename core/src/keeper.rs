@@ -1,6 +1,7 @@
 //! The task that keeps a configuration fresh: the only thing this crate ever spawns.
 
 use crate::health::Refresher;
+use crate::leases::{give_all_back, tend};
 use crate::refresh::{Erased, Which, round};
 use crate::runtime;
 use crate::waiting::{self, Any};
@@ -105,7 +106,7 @@ async fn run(config: Arc<dyn Erased>, shared: Arc<State>, _guard: Kept) {
     let asking = config.asking().clone();
     let sources = &asking.plan.sources;
     loop {
-        let wake = config.next_wake().since(asking.clock.tick());
+        let wake = config.next_wake().min(config.next_chore()).since(asking.clock.tick());
         // far moments are capped: a timer wheel has an end
         let wake = wake.min(Duration::from_secs(24 * 3600));
         let mut events: Vec<Any<'_, Event>> = vec![
@@ -120,7 +121,7 @@ async fn run(config: Arc<dyn Erased>, shared: Arc<State>, _guard: Kept) {
             }),
             Box::pin(async {
                 runtime::sleep(wake).await;
-                Event::Look(Which::Due)
+                Event::Look(Which::Kept)
             }),
         ];
         for (n, named) in sources.iter().enumerate() {
@@ -134,9 +135,10 @@ async fn run(config: Arc<dyn Erased>, shared: Arc<State>, _guard: Kept) {
             Event::Woken => continue,
             Event::Look(which) => which,
         };
-        round(&*config, which).await;
+        // a slow answer to one holds up no other
+        waiting::both(tend(&*config), round(&*config, which)).await;
         shared.rounds.fetch_add(1, Ordering::Relaxed);
-        if which != Which::Due {
+        if which != Which::Kept {
             let stopped = runtime::within(BREATH, shared.stop.notified()).await;
             if stopped.is_some() {
                 return;
@@ -146,7 +148,11 @@ async fn run(config: Arc<dyn Erased>, shared: Arc<State>, _guard: Kept) {
 }
 
 impl Keeper {
-    /// Ends the task, closes the sources, and returns after `limit` at the latest.
+    /// Ends the task, gives every lease back, closes the sources, and returns after `limit` at the latest. What could
+    /// not be given back in that time is logged; it ends by itself.
+    ///
+    /// Call it when nothing reads any more, after the server has drained: a value whose lease is given back does not work
+    /// any more, and its section is withheld.
     pub async fn shutdown(self, limit: Duration) {
         let shared = self.task.shared.clone();
         let began = self.task.config.asking().clock.tick();
@@ -157,6 +163,9 @@ impl Keeper {
             self.task.abort.abort();
         }
         let asking = self.task.config.asking();
+        let leases = self.task.config.surrender();
+        let left = limit.saturating_sub(asking.clock.tick().since(began));
+        give_all_back(asking, leases, left).await;
         let left = limit.saturating_sub(asking.clock.tick().since(began));
         let sources = &asking.plan.sources;
         let closing = waiting::all(sources.iter().map(|named| named.source.close(left)), usize::MAX);
@@ -174,6 +183,14 @@ impl Drop for Task {
         self.abort.abort();
         if self.shared.shut.load(Ordering::Acquire) {
             return;
+        }
+        let leases = self.config.leases_out();
+        if !leases.is_empty() {
+            tracing::warn!(
+                target: "secretfig",
+                secrets = leases.join(", "),
+                "the Keeper was dropped, and leases are out: they end by themselves; `shutdown` gives them back"
+            );
         }
         if self.shared.rounds.load(Ordering::Relaxed) == 0 {
             tracing::error!(

@@ -88,12 +88,14 @@ mod health;
 #[cfg_attr(all(target_family = "wasm", target_os = "unknown"), path = "keeperless.rs")]
 mod keeper;
 mod layers;
+mod leases;
 mod load;
 mod plan;
 mod publish;
 mod reference;
 mod refresh;
 mod report;
+mod reports;
 mod runtime;
 mod secrets;
 mod section;
@@ -128,12 +130,13 @@ pub use config::{Config, Snapshot};
 pub use decode::{Key, KeyKind, Schema};
 pub use env::TextEnv;
 pub use explain::{Explain, Explained};
-pub use health::{Health, Refresher, RestartNeeded, SecretHealth, SectionHealth};
+pub use health::{Health, LeaseHealth, Refresher, RestartNeeded, SecretHealth, SectionHealth};
 #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
 pub use keeper::Keeper;
 pub use layers::Profile;
 pub use refresh::Refreshed;
 pub use report::{Fault, FaultKind, LoadError, Report};
+pub use reports::Verdict;
 pub use runtime::SystemClock;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 pub use runtime::host_random;

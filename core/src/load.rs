@@ -5,12 +5,13 @@ use crate::builder::Builder;
 use crate::config::{Config, assembler};
 use crate::decode;
 use crate::freeze;
+use crate::leases::{Desk, Ledger};
 use crate::plan::{Draft, Plan, SecretId};
 use crate::publish::Publisher;
 use crate::refresh::Asking;
 use crate::report::{Fault, FaultKind, LoadError, Report};
 use crate::runtime::{self, SystemClock};
-use crate::store::{Sets, State};
+use crate::store::{Sets, State, guards};
 use crate::tree::KeyPath;
 use crate::waiting;
 use secretfig_source::{At, ErrorKind, Fetched, Revision, Source, SourceError, Tick};
@@ -18,7 +19,6 @@ use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
 
 pub(crate) async fn load<T>(mut builder: Builder<T>) -> Result<Config<T>, LoadError>
 where
@@ -37,8 +37,12 @@ where
         deadline,
         identities: Vec::new(),
         stamps: AtomicU64::new(0),
-        woken: tokio::sync::Notify::new(),
+        woken: Arc::default(),
+        ledger: Ledger::default(),
     };
+    // whatever way this ends, what was made and is not served is given back
+    let sweep = asking.ledger.sweep((0..plan.secrets.len()).map(SecretId::nth));
+    let asked = clock.tick();
     let mut wave = wave(&mut asking, until).await;
     draft.faults.append(&mut wave.faults);
     draft.remarks.append(&mut wave.remarks);
@@ -53,7 +57,7 @@ where
             Err(torn) => draft.faults.extend(torn),
         }
     }
-    let made = match made {
+    let mut made = match made {
         Ok(made) if draft.faults.is_empty() => made,
         other => {
             // a misspelt key is the likeliest cause of a missing one
@@ -65,7 +69,13 @@ where
                     draft.remarks.extend(unmade.remarks);
                 }
             }
-            give_back(&plan, &wave.have, &mut draft.remarks).await;
+            let failed = sweep.give_back().await;
+            draft.remarks.extend(failed.into_iter().map(|(name, kind)| {
+                format!(
+                    "the lease of `{name}` could not be given back ({}): it ends by itself",
+                    kind.as_str()
+                )
+            }));
             let report =
                 Report { profile: plan.profile.to_string(), faults: draft.faults, remarks: draft.remarks };
             return Err(LoadError::new(report));
@@ -79,17 +89,28 @@ where
         tracing::warn!(target: "secretfig", "{}", crate::tree::Clean(remark));
     }
     let now = clock.tick();
+    let desk = Desk::new(asking.woken.clone());
     let states = plan.secrets.iter().enumerate().map(|(n, secret)| {
         let id = SecretId::nth(n);
         let of_source = plan.sources.get(secret.source).and_then(|named| named.source.info().ttl);
         let mut state = State::new(&plan, id, &freshness, of_source);
-        state.publish(wave.have.get(n).cloned().unwrap_or_default(), 1, now);
+        let have = wave.have.get(n).cloned().unwrap_or_default();
+        let lent = match &have {
+            Have::Got(fetched) => desk.lend(fetched, asked, None),
+            Have::Absent | Have::Failed => None,
+        };
+        state.publish(have, lent, 1, now);
         state.previous = wave.previous.remove(&id);
         state.due = now.after(runtime::jittered(state.ttl, runtime::random()));
         state
     });
-    let states = states.collect();
-    let publisher = Publisher::new(plan, freshness, Some(assemble), states, Arc::new(made));
+    let states: Vec<State> = states.collect();
+    made.leases = guards(&states);
+    asking.ledger.settle(|id, lease| {
+        let state = states.get(id.0 as usize).and_then(|state| state.lent.as_ref());
+        state.is_some_and(|lent| lent.lease == *lease)
+    });
+    let publisher = Publisher::new(plan, freshness, Some(assemble), states, Arc::new(made), desk);
     Ok(Config::from_parts(publisher, asking, draft.remarks))
 }
 
@@ -169,11 +190,17 @@ async fn previous(
         let keep = plan.uses.iter().any(|used| used.secret == *id && used.wanted.keep_previous);
         let secret = plan.secrets.get(id.0 as usize)?;
         let named = plan.sources.get(secret.source)?;
+        // what is made by being read has nothing before it
+        let keep = keep && !named.source.mints(&secret.ask);
         (keep && named.source.info().abilities.previous).then_some(async move {
             let ask = secret.ask.clone().at(At::Previous);
             let left = asking.left(&named.source.info(), until);
             let mut results = runtime::within(left, named.source.fetch(std::slice::from_ref(&ask))).await?;
-            results.pop().map(|result| (*id, result))
+            let result = results.pop()?;
+            if let Ok(fetched) = &result {
+                asking.ledger.note(*id, &named.source, ask.name(), fetched);
+            }
+            Some((*id, result))
         })
     });
     waiting::all(each, usize::MAX).await.into_iter().flatten().collect()
@@ -251,24 +278,6 @@ fn previous_faults(plan: &Plan, lives: &[KeyPath]) -> Vec<Fault> {
         Some(fault.at(place_of_secret(plan, used.secret, used.origin, &[])))
     });
     faults.collect()
-}
-
-/// A load that fails gives back what it minted, within two seconds.
-async fn give_back(plan: &Plan, have: &[Have], remarks: &mut Vec<String>) {
-    let leased = plan.secrets.iter().zip(have).filter_map(|(secret, have)| match have {
-        Have::Got(fetched) => Some((secret, fetched.lease.clone()?)),
-        _ => None,
-    });
-    let revoking = leased.filter_map(|(secret, lease)| {
-        let named = plan.sources.get(secret.source)?;
-        Some(async move {
-            let limit = Duration::from_secs(2);
-            let revoked = runtime::within(limit, named.source.revoke(&lease)).await;
-            (!matches!(revoked, Some(Ok(()))))
-                .then(|| format!("the lease of `{}` could not be given back", secret.ask))
-        })
-    });
-    remarks.extend(waiting::all(revoking, usize::MAX).await.into_iter().flatten());
 }
 
 /// One remark per key that no field takes, with the nearest that one does. Variables without such a neighbour are

@@ -8,17 +8,19 @@ use crate::assemble::{Have, Made, Unmade};
 #[cfg(feature = "figment")]
 use crate::handed_out::HandedOut;
 use crate::health::SectionHealth;
+use crate::leases::{Desk, Unminted};
 use crate::plan::{Plan, SecretId};
+use crate::refresh::Erased;
 use crate::report::Fault;
 use crate::section::{Cell, Inner, Live, View};
-use crate::store::{Freshness, Sets, State, TroubleKind, is_taken_away, standing};
+use crate::store::{Freshness, Sets, Standing, State, TroubleKind, guards, is_taken_away, standing};
 use crate::tree::{KeyPath, Why};
 use arc_swap::ArcSwap;
 use secretfig_source::{Fetched, SourceError, Tick};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::SystemTime;
 use tokio::sync::watch;
 
@@ -31,7 +33,17 @@ pub(crate) struct Arrival {
     pub(crate) secret: SecretId,
     /// When the look began, by the stamp counter.
     pub(crate) started: u64,
+    /// When it began, by the clock: from then on a lease counts.
+    pub(crate) asked: Tick,
     pub(crate) outcome: Outcome,
+}
+
+/// What may be published.
+struct Candidate {
+    secret: SecretId,
+    have: Have,
+    started: u64,
+    asked: Tick,
 }
 
 pub(crate) enum Outcome {
@@ -82,6 +94,8 @@ pub(crate) struct Publisher<T> {
     /// What left by `expose`.
     #[cfg(feature = "figment")]
     pub(crate) handed_out: HandedOut,
+    /// Leases that are served no more.
+    pub(crate) desk: Desk,
     sections: Vec<Refresher<T>>,
     /// How the sections stood when they were last brought up to date.
     pub(crate) stand: Vec<SectionHealth>,
@@ -96,6 +110,7 @@ impl<T> Publisher<T> {
         assemble: Option<Assemble<T>>,
         states: Vec<State>,
         made: Arc<Made<T>>,
+        desk: Desk,
     ) -> Self {
         let sets = Sets::new(&plan, &made.lives);
         let overridden = overridden(&plan, &states);
@@ -109,6 +124,7 @@ impl<T> Publisher<T> {
             overridden,
             #[cfg(feature = "figment")]
             handed_out: HandedOut::new(),
+            desk,
             sections: Vec::new(),
             stand: Vec::new(),
             room: 64,
@@ -133,8 +149,9 @@ impl<T> Publisher<T> {
         now: Tick,
         cell: &ArcSwap<Made<T>>,
     ) -> Published {
-        let mut candidates: Vec<(SecretId, Have, u64)> = Vec::new();
-        for Arrival { secret, started, outcome } in arrivals {
+        let mut candidates: Vec<Candidate> = Vec::new();
+        let minting: Vec<SecretId> = arrivals.iter().map(|arrival| arrival.secret).collect();
+        for Arrival { secret, started, asked, outcome } in arrivals {
             let Some(state) = self.states.get_mut(secret.0 as usize) else { continue };
             if started < state.started {
                 continue; // something that began later is published already
@@ -145,10 +162,11 @@ impl<T> Publisher<T> {
                 Outcome::Got(fetched) if state.revision() == Some(&fetched.revision) => {
                     state.started = started;
                     state.well(now);
+                    state.read_again(&fetched, asked);
                 }
                 Outcome::Got(fetched) => {
                     state.seen = now; // it answered, whatever comes of it
-                    candidates.push((secret, Have::Got(Arc::new(fetched)), started));
+                    candidates.push(Candidate { secret, have: Have::Got(Arc::new(fetched)), started, asked });
                 }
                 Outcome::Failed(e) => {
                     let was_absent = matches!(state.have, Have::Absent);
@@ -157,12 +175,13 @@ impl<T> Publisher<T> {
                         continue;
                     }
                     state.trouble(TroubleKind::Source(e.kind()), now);
+                    state.not_minted(Unminted::Failed(e.kind()), now);
                     if is_taken_away(e.kind()) {
                         state.seen = now; // it answered
                     }
                     let gone = state.gone.is_some_and(|gone| gone.sure);
                     if state.optional && gone && e.kind() == secretfig_source::ErrorKind::Absent {
-                        candidates.push((secret, Have::Absent, started));
+                        candidates.push(Candidate { secret, have: Have::Absent, started, asked });
                     }
                 }
                 Outcome::Torn => {
@@ -172,6 +191,11 @@ impl<T> Publisher<T> {
             }
         }
         let published = self.candidates(candidates, now, cell);
+        for secret in minting {
+            if let Some(state) = self.states.get_mut(secret.0 as usize) {
+                state.not_minted(Unminted::Waiting, now);
+            }
+        }
         #[cfg(feature = "figment")]
         if !published.changed.is_empty() {
             self.tell_restarts();
@@ -180,32 +204,27 @@ impl<T> Publisher<T> {
         published
     }
 
-    fn candidates(
-        &mut self,
-        candidates: Vec<(SecretId, Have, u64)>,
-        now: Tick,
-        cell: &ArcSwap<Made<T>>,
-    ) -> Published {
+    fn candidates(&mut self, candidates: Vec<Candidate>, now: Tick, cell: &ArcSwap<Made<T>>) -> Published {
         let mut published = Published::default();
         let Some(assemble) = &self.assemble else { return published };
         let mut fallen: BTreeSet<usize> = BTreeSet::new();
         let made = loop {
-            let moved: BTreeSet<usize> = candidates.iter().map(|(id, ..)| self.sets.of(*id)).collect();
+            let moved: BTreeSet<usize> = candidates.iter().map(|new| self.sets.of(new.secret)).collect();
             let left: BTreeSet<usize> = moved.difference(&fallen).copied().collect();
             if left.is_empty() {
                 break None;
             }
             let mut have: Vec<Have> = self.states.iter().map(|state| state.have.clone()).collect();
-            for (id, new, _) in candidates.iter().filter(|(id, ..)| left.contains(&self.sets.of(*id))) {
-                have[id.0 as usize] = new.clone();
+            for new in candidates.iter().filter(|new| left.contains(&self.sets.of(new.secret))) {
+                have[new.secret.0 as usize] = new.have.clone();
             }
             match assemble(&have, None) {
                 Ok(made) => break Some((made, left)),
                 Err(unmade) => {
                     let blamed = blame(&self.plan, &self.sets, &unmade.faults, &left);
-                    for (id, ..) in candidates.iter().filter(|(id, ..)| blamed.contains(&self.sets.of(*id))) {
-                        let first = fault_of(&self.plan, *id, &unmade.faults);
-                        published.refused.push((*id, first));
+                    for new in candidates.iter().filter(|new| blamed.contains(&self.sets.of(new.secret))) {
+                        let first = fault_of(&self.plan, new.secret, &unmade.faults);
+                        published.refused.push((new.secret, first));
                     }
                     fallen.extend(blamed);
                 }
@@ -214,10 +233,11 @@ impl<T> Publisher<T> {
         for (id, why) in &published.refused {
             if let Some(state) = self.states.get_mut(id.0 as usize) {
                 state.trouble(TroubleKind::Refused(why.clone()), now);
+                state.not_minted(Unminted::Refused, now);
             }
         }
-        if let Some((made, left)) = made {
-            for (id, have, started) in candidates {
+        if let Some((mut made, left)) = made {
+            for Candidate { secret: id, have, started, asked } in candidates {
                 if !left.contains(&self.sets.of(id)) {
                     continue;
                 }
@@ -227,9 +247,16 @@ impl<T> Publisher<T> {
                 {
                     published.stepped_back.push(id);
                 }
-                state.publish(have, started, now);
+                let lent = match &have {
+                    Have::Got(fetched) => self.desk.lend(fetched, asked, state.lent.as_ref()),
+                    Have::Absent | Have::Failed => None,
+                };
+                // from here on its successor is what readers get
+                let replaced = state.publish(have, lent, started, now);
+                self.desk.retire(replaced, id, now, self.freshness.overlap);
                 published.changed.push(id);
             }
+            made.leases = guards(&self.states);
             self.sets = Sets::new(&self.plan, &made.lives);
             self.made = Arc::new(made);
             self.overridden = overridden(&self.plan, &self.states);
@@ -280,9 +307,9 @@ impl<T: Send + Sync + 'static> Publisher<T> {
         &mut self,
         at: impl Fn(&T) -> Option<&Live<S>> + Send + 'static,
         fixed_path: Option<KeyPath>,
-        parts: (Arc<std::sync::atomic::AtomicUsize>, Arc<dyn secretfig_source::Clock>),
+        parts: (Arc<std::sync::atomic::AtomicUsize>, Arc<dyn secretfig_source::Clock>, Weak<dyn Erased>),
     ) -> Option<Arc<Cell<S>>> {
-        let (kept, clock) = parts;
+        let (kept, clock, config) = parts;
         let (sender, changed) = watch::channel(0_u64);
         let now = clock.tick();
         if self.sections.len() >= self.room {
@@ -291,7 +318,7 @@ impl<T: Send + Sync + 'static> Publisher<T> {
             self.room = self.sections.len() * 2 + 64;
         }
         let view = self::view(&self.scene(now), &at, fixed_path.as_ref(), None)?;
-        let cell = Arc::new(Cell { view: ArcSwap::from_pointee(view), kept, clock, changed });
+        let cell = Arc::new(Cell { view: ArcSwap::from_pointee(view), kept, clock, changed, config });
         let weak = Arc::downgrade(&cell);
         self.sections.push(Box::new(move |scene| {
             let cell = weak.upgrade()?;
@@ -335,7 +362,8 @@ fn view<T, S: DeserializeOwned>(
         Some(old) => old.previous.clone(),
         None => path.and_then(|path| previous(scene, path)),
     };
-    Some(View { live, revisions: stands.revisions, withheld: stands.withheld, until: stands.until, previous })
+    let Standing { revisions, secrets, leases, until, withheld } = stands;
+    Some(View { live, revisions, withheld, until, previous, secrets, leases })
 }
 
 /// Decodes the part at a path alone, with the previous document of its one secret.

@@ -3,13 +3,15 @@
 //! All of it happens outside the critical section of [`crate::publish`]; what comes back are arrivals.
 
 use crate::audit;
+use crate::leases::{Chore, Ledger, Replaced};
 use crate::plan::{NamedSource, Plan, SecretId};
 use crate::publish::{Arrival, Outcome, Published};
+use crate::reports::Reporting;
 use crate::runtime;
 use crate::store::is_taken_away;
 use crate::waiting;
 use secretfig_source::{
-    Ask, Clock, ErrorKind, Fetched, Identity, Probe, Revision, SourceError, SourceInfo, Tick,
+    Ask, Clock, ErrorKind, Fetched, Identity, Lease, Probe, Revision, SourceError, SourceInfo, Tick,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -28,7 +30,9 @@ pub(crate) struct Asking {
     pub(crate) identities: Vec<Option<Identity>>,
     pub(crate) stamps: AtomicU64,
     /// Wakes a Keeper that sleeps: something may end earlier than it knew.
-    pub(crate) woken: tokio::sync::Notify,
+    pub(crate) woken: Arc<tokio::sync::Notify>,
+    /// What was made by being read and is not stored yet.
+    pub(crate) ledger: Ledger,
 }
 
 /// How often a set is read again until it rests.
@@ -89,7 +93,13 @@ impl Asking {
         let limit = self.left(&named.source.info(), until);
         let answers = runtime::within(limit, named.source.fetch(&asks)).await;
         let answers = answers.ok_or_else(|| late(named, limit));
-        self.answered(source, ids, &asks, answers, audit::fetched)
+        let answered = self.answered(source, ids, &asks, answers, audit::fetched);
+        for ((id, result), ask) in answered.iter().zip(&asks) {
+            if let Ok(fetched) = result {
+                self.ledger.note(*id, &named.source, ask.name(), fetched);
+            }
+        }
+        answered
     }
 
     /// Probes these secrets, cut into calls in the same way.
@@ -285,6 +295,8 @@ pub(crate) struct Look {
     /// The revisions published before: going to one of them is a step back.
     pub(crate) published: Vec<Revision>,
     pub(crate) set: usize,
+    /// Whether it is read without asking first whether it has moved.
+    pub(crate) read: bool,
 }
 
 /// What a round of looking needs of the configuration, without knowing `T`.
@@ -292,6 +304,22 @@ pub(crate) trait Erased: Send + Sync {
     fn asking(&self) -> &Arc<Asking>;
     /// What is to be looked at: all, those of one source, or those that are due; with each, its whole set.
     fn looks(&self, which: Which) -> Vec<Look>;
+    /// Those of these that may be read again, to be read whether or not they have moved.
+    fn reported(&self, secrets: &[SecretId]) -> Vec<Look>;
+    fn reporting(&self) -> &Reporting;
+    /// Has the leases of these replaced by the Keeper.
+    fn replace(&self, secrets: &[SecretId]) -> Replaced;
+    fn is_replacing(&self, secrets: &[SecretId]) -> bool;
+    /// The calls for leases that are due now.
+    fn chores(&self) -> Vec<Chore>;
+    /// Takes in what came of one that began at that time.
+    fn done(&self, chore: &Chore, began: Tick, result: Result<Option<Lease>, SourceError>);
+    /// When the next one is due.
+    fn next_chore(&self) -> Tick;
+    /// Takes out every lease, to give it back.
+    fn surrender(&self) -> Vec<(SecretId, Lease)>;
+    /// The secrets of the leases that are out.
+    fn leases_out(&self) -> Vec<String>;
     fn publish(&self, arrivals: Vec<Arrival>) -> Published;
     /// Flips what has come to its end.
     fn flip(&self);
@@ -315,6 +343,8 @@ pub(crate) trait Erased: Send + Sync {
 )]
 pub(crate) enum Which {
     Due,
+    /// What is due for the Keeper, which alone reads what is made by being read.
+    Kept,
     Source(usize),
     All,
 }
@@ -333,16 +363,24 @@ pub struct Refreshed {
 
 /// One round: probe, fetch what moved, let sets come to rest, confirm steps back, publish.
 pub(crate) async fn round(config: &dyn Erased, which: Which) -> Refreshed {
-    let asking = config.asking().clone();
     // what has come to its end does not wait for an answer
     config.flip();
     let looks = config.looks(which);
+    round_of(config, looks).await
+}
+
+/// A round of these.
+pub(crate) async fn round_of(config: &dyn Erased, looks: Vec<Look>) -> Refreshed {
+    let asking = config.asking().clone();
     if looks.is_empty() {
         return Refreshed::default();
     }
-    let until = asking.clock.tick().after(asking.deadline);
+    let asked = asking.clock.tick();
+    let until = asked.after(asking.deadline);
     let started = asking.stamp();
-    let all: Vec<SecretId> = looks.iter().map(|look| look.secret).collect();
+    // whatever way this ends, what was made and is not served is given back
+    let sweep = asking.ledger.sweep(looks.iter().map(|look| look.secret));
+    let all: Vec<SecretId> = looks.iter().filter(|look| !look.read).map(|look| look.secret).collect();
     let probes = asking.probe(&all, until).await;
     let mut outcomes: BTreeMap<SecretId, Outcome> = BTreeMap::new();
     let mut to_fetch = Vec::new();
@@ -390,8 +428,11 @@ pub(crate) async fn round(config: &dyn Erased, which: Which) -> Refreshed {
         _ => None,
     });
     let failed: Vec<SourceError> = failed.collect();
-    let arrivals = outcomes.into_iter().map(|(secret, outcome)| Arrival { secret, started, outcome });
+    let arrivals = outcomes.into_iter().map(|(secret, outcome)| Arrival { secret, started, asked, outcome });
     let published = config.publish(arrivals.collect());
+    for (secret, kind) in sweep.give_back().await {
+        tracing::error!(target: "secretfig", secret, reason = kind.as_str(), "what was made and refused could not be given back");
+    }
     told(&asking.plan, &published, failed)
 }
 

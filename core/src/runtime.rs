@@ -40,6 +40,12 @@ mod half {
         tokio::time::timeout(limit, future).await.ok()
     }
 
+    /// Runs it on the current runtime, if there is one.
+    pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) -> bool {
+        let runtime = tokio::runtime::Handle::try_current();
+        runtime.map(|runtime| drop(runtime.spawn(future))).is_ok()
+    }
+
     pub(crate) async fn sleep(wait: Duration) {
         tokio::time::sleep(wait).await;
     }
@@ -85,6 +91,11 @@ mod half {
     /// No timers are assumed: the host's `fetch` has its own deadline.
     pub(crate) async fn within<F: Future>(_: Duration, future: F) -> Option<F::Output> {
         Some(future.await)
+    }
+
+    /// Nothing runs in the background there.
+    pub(crate) fn spawn(_: impl Future<Output = ()> + Send + 'static) -> bool {
+        false
     }
 
     static RANDOM: std::sync::OnceLock<fn() -> u64> = std::sync::OnceLock::new();

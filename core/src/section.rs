@@ -1,5 +1,9 @@
 //! What readers hold: `Live` in the struct, `Section` and `Held` in handlers, `Snapshot` for one moment of all.
 
+use crate::leases::LeaseGuard;
+use crate::plan::SecretId;
+use crate::refresh::Erased;
+use crate::reports::{Verdict, report};
 use crate::tree::KeyPath;
 use arc_swap::ArcSwap;
 use secretfig_source::{Clock, Revision, Tick};
@@ -7,8 +11,8 @@ use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use tokio::sync::watch;
 
 /// A part of the configuration that may change while the process runs.
@@ -106,6 +110,11 @@ pub(crate) struct View<S> {
     /// When it ends, and what is said of it from then on.
     pub(crate) until: Option<(Tick, Withheld)>,
     pub(crate) previous: Option<Arc<Inner<S>>>,
+    /// The secrets that stand and fall with it.
+    pub(crate) secrets: Arc<[SecretId]>,
+    /// Held with it: a lease is given back when the last of these is gone.
+    #[allow(dead_code, reason = "it is held: what counts is its drop")]
+    pub(crate) leases: Vec<Arc<LeaseGuard>>,
 }
 
 impl<S> View<S> {
@@ -113,8 +122,9 @@ impl<S> View<S> {
     pub(crate) fn without_secret(&self) -> Self {
         let secret = self.revisions.first().map(|(name, _)| name.clone());
         let withheld = self.withheld.clone().unwrap_or_else(|| Withheld::new(Cause::Withdrawn, secret));
-        let (live, previous) = (self.live.clone(), self.previous.clone());
-        Self { live, revisions: Arc::from([]), withheld: Some(withheld), until: None, previous }
+        let (live, previous, secrets) = (self.live.clone(), self.previous.clone(), self.secrets.clone());
+        let (revisions, withheld) = (Arc::from([]), Some(withheld));
+        Self { live, revisions, withheld, until: None, previous, secrets, leases: Vec::new() }
     }
 }
 
@@ -125,6 +135,8 @@ pub(crate) struct Cell<S> {
     pub(crate) kept: Arc<AtomicUsize>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) changed: watch::Receiver<u64>,
+    /// The configuration, which a handle does not keep alive.
+    pub(crate) config: Weak<dyn Erased>,
 }
 
 /// A typed handle to one [`Live`] part: cheap to clone, never stale, never waiting.
@@ -143,8 +155,8 @@ impl<S, K> Section<S, K> {
     /// waiting.
     ///
     /// # Errors
-    /// [`Withheld`]: the source has been out of reach for longer than `max_stale`, or the secret was taken away
-    /// more than `revoked_grace` ago.
+    /// [`Withheld`]: the source has been out of reach for longer than `max_stale`, the secret was taken away more than
+    /// `revoked_grace` ago, or its lease has ended.
     #[inline]
     pub fn get(&self) -> Result<Held<S, K>, Withheld> {
         let view = self.0.view.load_full();
@@ -190,6 +202,40 @@ impl<S, K> Section<S, K> {
     }
 }
 
+impl<S: Send + Sync, K> Section<S, K> {
+    /// Says that a value did not work: a database or an API refused it, though it may have worked before. Has its
+    /// secrets read anew, whatever their ttl.
+    ///
+    /// However many report, one round of reads is made per set and 5 seconds; the others wait for its answer. Where a
+    /// newer revision is served already the answer comes at once. A secret that is made by being read (a lease) is made
+    /// anew by the Keeper, at once the first time and later and later if that happens in a row.
+    ///
+    /// Answers within the deadline of a start-up ([`Builder::deadline`](crate::Builder::deadline)), cancel-safe.
+    ///
+    /// ```
+    /// # use secretfig::{Config, ExposeSecret, Live, SecretLayer, SecretString, Verdict};
+    /// # use secretfig::testing::FakeSource;
+    /// # #[derive(serde::Deserialize)]
+    /// # struct App { password: Live<SecretString> }
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// # let manager = FakeSource::new().with("db", "old");
+    /// # let layer = SecretLayer::from(manager.clone()).put("password", "db");
+    /// # let config = Config::<App>::builder().merge(layer).load().await.unwrap();
+    /// let password = config.section(|app| &app.password);
+    /// let held = password.get()?;
+    /// manager.rotate("db", "new"); // and the database refuses the old one
+    /// assert_eq!(password.report_failure(&held).await, Verdict::Newer);
+    /// assert_eq!(password.get()?.expose_secret(), "new"); // try again with this
+    /// # Ok::<_, secretfig::Withheld>(()) }).unwrap();
+    /// ```
+    pub async fn report_failure(&self, seen: &Held<S, K>) -> Verdict {
+        let Some(config) = self.0.config.upgrade() else { return Verdict::Unknown };
+        let secrets = seen.0.secrets.clone();
+        let newer = || self.0.view.load().revisions != seen.0.revisions;
+        report(&*config, &secrets, &newer).await
+    }
+}
+
 impl<S, K> fmt::Debug for Section<S, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Section<{}>", std::any::type_name::<S>())
@@ -209,7 +255,15 @@ impl<S, K> Held<S, K> {
     /// rotation between two questions to the section cannot hide a revision.
     pub fn previous(&self) -> Option<Held<S, K>> {
         let live = self.0.previous.clone()?;
-        let view = View { live, revisions: Arc::from([]), withheld: None, until: None, previous: None };
+        let view = View {
+            live,
+            revisions: Arc::from([]),
+            withheld: None,
+            until: None,
+            previous: None,
+            secrets: self.0.secrets.clone(),
+            leases: Vec::new(),
+        };
         Some(Held(Arc::new(view), PhantomData))
     }
 }

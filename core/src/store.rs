@@ -2,6 +2,7 @@
 //! snapshot.
 
 use crate::assemble::Have;
+use crate::leases::{LeaseGuard, Lent, Unminted};
 use crate::plan::{Plan, SecretId, Use};
 use crate::section::{Cause, Revisions, Withheld};
 use crate::tree::KeyPath;
@@ -16,6 +17,8 @@ pub(crate) struct Freshness {
     pub(crate) ttl: Duration,
     pub(crate) max_stale: Duration,
     pub(crate) revoked_grace: Duration,
+    /// How long a lease that was replaced is kept for those who still read its value.
+    pub(crate) overlap: Duration,
     /// Whether an outage ends in a withheld section.
     pub(crate) withhold_stale: bool,
 }
@@ -26,6 +29,7 @@ impl Default for Freshness {
             ttl: Duration::from_secs(5 * 60),
             max_stale: Duration::from_secs(24 * 3600),
             revoked_grace: Duration::from_secs(5 * 60),
+            overlap: Duration::from_secs(5 * 60),
             withhold_stale: true,
         }
     }
@@ -34,6 +38,10 @@ impl Default for Freshness {
 /// One secret.
 pub(crate) struct State {
     pub(crate) have: Have,
+    /// The lease that came with it.
+    pub(crate) lent: Option<Lent>,
+    /// Whether another is being made in its place.
+    pub(crate) minting: bool,
     /// When the fetch that is published began, by the stamp counter.
     pub(crate) started: u64,
     /// What was current before, where a use keeps it.
@@ -42,8 +50,6 @@ pub(crate) struct State {
     pub(crate) published: VecDeque<Revision>,
     /// When the source last answered: a probe or a fetch.
     pub(crate) seen: Tick,
-    /// When it was got.
-    pub(crate) got: Tick,
     /// When to look again.
     pub(crate) due: Tick,
     pub(crate) trouble: Option<Trouble>,
@@ -97,11 +103,12 @@ impl State {
         let ttl = uses.iter().filter_map(|used| used.wanted.ttl).min();
         Self {
             have: Have::Failed,
+            lent: None,
+            minting: false,
             started: 0,
             previous: None,
             published: VecDeque::new(),
             seen: Tick::default(),
-            got: Tick::default(),
             due: Tick::default(),
             trouble: None,
             gone: None,
@@ -123,8 +130,14 @@ impl State {
         self.revision() != Some(revision) && self.published.contains(revision)
     }
 
-    /// Takes a new document in.
-    pub(crate) fn publish(&mut self, have: Have, started: u64, now: Tick) {
+    /// Takes a new document in, with its lease; gives the lease that it replaces.
+    pub(crate) fn publish(
+        &mut self,
+        have: Have,
+        lent: Option<Lent>,
+        started: u64,
+        now: Tick,
+    ) -> Option<Lent> {
         if let (true, Have::Got(old)) = (self.keep_previous, &self.have) {
             self.previous = Some(old.clone());
         }
@@ -137,8 +150,26 @@ impl State {
         }
         self.have = have;
         self.started = started;
-        self.got = now;
+        self.minting = false;
         self.well(now);
+        std::mem::replace(&mut self.lent, lent)
+    }
+
+    /// It was read again and is what it was: a lease that reads the same again goes on from there.
+    pub(crate) fn read_again(&mut self, fetched: &Fetched, asked: Tick) {
+        if let (Some(lent), Some(lease), true) = (&mut self.lent, &fetched.lease, fetched.repeatable) {
+            lent.life.renewed(asked, lease, crate::runtime::random());
+            self.minting = false;
+        }
+    }
+
+    /// What was to take the place of its lease did not come.
+    pub(crate) fn not_minted(&mut self, why: Unminted, now: Tick) {
+        if std::mem::take(&mut self.minting)
+            && let Some(lent) = &mut self.lent
+        {
+            lent.life.not_minted(now, why, crate::runtime::random());
+        }
     }
 
     /// The source answered, and all is well.
@@ -173,12 +204,12 @@ impl State {
     /// Until when what is held may be used, and why not after that.
     pub(crate) fn until(&self, freshness: &Freshness) -> Option<(Tick, Cause)> {
         let lease = match &self.have {
-            Have::Got(fetched) => {
-                fetched.lease.as_ref().map(|lease| (self.got.after(lease.duration), Cause::LeaseEnded))
-            }
+            Have::Got(_) => self.lent.as_ref().map(|lent| (lent.life.ends, Cause::LeaseEnded)),
             Have::Absent | Have::Failed => return None,
         };
-        let stale = freshness.withhold_stale.then(|| (self.seen.after(freshness.max_stale), Cause::Stale));
+        // a lease says itself how long it may be used without asking
+        let stale = (freshness.withhold_stale && lease.is_none())
+            .then(|| (self.seen.after(freshness.max_stale), Cause::Stale));
         // a deletion counts once it was seen twice
         let gone = self.gone.filter(|gone| gone.sure);
         let gone = gone.map(|gone| (gone.since.after(freshness.revoked_grace), Cause::Withdrawn));
@@ -221,9 +252,18 @@ impl Sets {
     }
 }
 
+/// The guards of all leases that are served.
+pub(crate) fn guards(states: &[State]) -> Vec<Arc<LeaseGuard>> {
+    states.iter().filter_map(|state| state.lent.as_ref()).map(|lent| lent.guard.clone()).collect()
+}
+
 /// How a section stands.
 pub(crate) struct Standing {
     pub(crate) revisions: Revisions,
+    /// The secrets of its set.
+    pub(crate) secrets: Arc<[SecretId]>,
+    /// Of the leases of those.
+    pub(crate) leases: Vec<Arc<LeaseGuard>>,
     /// When it ends, and what is said of it from then on.
     pub(crate) until: Option<(Tick, Withheld)>,
     pub(crate) withheld: Option<Withheld>,
@@ -251,6 +291,8 @@ pub(crate) fn standing(
     // a document at the root feeds every section; it is a set by itself all the same
     let root = plan.uses.iter().filter(|used| path.is_some() && used.path.is_root()).map(|used| used.secret);
     let root: Vec<SecretId> = root.filter(|secret| !secrets.contains(secret)).collect();
+    let leases = secrets.iter().chain(&root).filter_map(of).filter_map(|(_, state)| state.lent.as_ref());
+    let leases = leases.map(|lent| lent.guard.clone()).collect();
     let revisions = secrets
         .iter()
         .chain(&root)
@@ -263,7 +305,9 @@ pub(crate) fn standing(
     let first = ends.min_by_key(|(until, ..)| *until);
     let until = first.map(|(until, cause, name)| (until, Withheld::new(cause, Some(name))));
     let withheld = until.as_ref().filter(|(until, _)| *until <= now).map(|(_, withheld)| withheld.clone());
-    Standing { revisions: revisions.collect(), until, withheld }
+    let revisions = revisions.collect();
+    let secrets = secrets.iter().chain(&root).copied().collect();
+    Standing { revisions, secrets, leases, until, withheld }
 }
 
 #[cfg(test)]
@@ -274,11 +318,12 @@ mod tests {
     fn state() -> State {
         State {
             have: Have::Got(Arc::new(Fetched::new(Document::from_text("x"), Revision::new("1")))),
+            lent: None,
+            minting: false,
             started: 0,
             previous: None,
             published: VecDeque::from([Revision::new("1")]),
             seen: Tick::from_start(Duration::from_secs(100)),
-            got: Tick::from_start(Duration::from_secs(50)),
             due: Tick::default(),
             trouble: None,
             gone: None,
@@ -322,8 +367,9 @@ mod tests {
     fn a_lease_ends_what_it_came_with() {
         let mut state = state();
         let lease = Lease::new("id", Duration::from_secs(10), true);
-        state.have =
-            Have::Got(Arc::new(Fetched::new(Document::from_text("x"), Revision::new("1")).lease(lease)));
+        let fetched = Fetched::new(Document::from_text("x"), Revision::new("1")).lease(lease);
+        state.lent = Lent::new(&fetched, tick(50), None, &Arc::default());
+        state.have = Have::Got(Arc::new(fetched));
         assert_eq!(state.until(&Freshness::default()), Some((tick(60), Cause::LeaseEnded)));
     }
 
@@ -332,11 +378,11 @@ mod tests {
         let mut state = state();
         let fetched =
             |id: &str| Have::Got(Arc::new(Fetched::new(Document::from_text("x"), Revision::new(id))));
-        state.publish(fetched("2"), 1, tick(1));
+        state.publish(fetched("2"), None, 1, tick(1));
         assert!(state.is_step_back(&Revision::new("1")));
         assert!(!state.is_step_back(&Revision::new("2")) && !state.is_step_back(&Revision::new("3")));
         for n in 3..=9 {
-            state.publish(fetched(&n.to_string()), n, tick(1));
+            state.publish(fetched(&n.to_string()), None, n, tick(1));
         }
         assert!(!state.is_step_back(&Revision::new("1")), "only the last eight are remembered");
     }

@@ -1,0 +1,78 @@
+//! The calls that leases need: renewals, and what is given back.
+
+use super::ledger::is_gone;
+use crate::plan::{Plan, SecretId};
+use crate::refresh::{Asking, Erased};
+use crate::runtime;
+use crate::waiting;
+use secretfig_source::{ErrorKind, Lease, SourceError, Tick};
+use std::time::Duration;
+
+/// One call that is due.
+#[derive(Clone)]
+pub(crate) enum Chore {
+    Renew(SecretId, Lease),
+    Revoke(SecretId, Lease),
+}
+
+/// Renews what is due and gives back what nobody reads any more, all at once.
+pub(crate) async fn tend(config: &dyn Erased) {
+    let asking = config.asking().clone();
+    let chores = config.chores().into_iter().map(|chore| {
+        let asking = asking.clone();
+        async move {
+            let began = asking.clock.tick();
+            let result = asking.chore(&chore).await;
+            config.done(&chore, began, result);
+        }
+    });
+    if !waiting::all(chores, usize::MAX).await.is_empty() {
+        config.flip();
+    }
+}
+
+/// Gives all of these back within the limit, and logs what could not be.
+pub(crate) async fn give_all_back(asking: &Asking, leases: Vec<(SecretId, Lease)>, limit: Duration) {
+    let revoking = leases.into_iter().map(|(secret, lease)| async move {
+        let chore = Chore::Revoke(secret, lease);
+        let reason = match runtime::within(limit, asking.chore(&chore)).await {
+            Some(Ok(_)) => return,
+            Some(Err(e)) => e.kind().as_str(),
+            None => ErrorKind::Timeout.as_str(),
+        };
+        let name = name(&asking.plan, secret);
+        tracing::error!(
+            target: "secretfig",
+            secret = name,
+            reason,
+            "a lease could not be given back: it ends by itself, or by an operator's hand"
+        );
+    });
+    waiting::all(revoking, usize::MAX).await;
+}
+
+pub(crate) fn name(plan: &Plan, secret: SecretId) -> String {
+    plan.secrets.get(secret.0 as usize).map(|secret| secret.ask.to_string()).unwrap_or_default()
+}
+
+impl Asking {
+    /// Makes the call; of a renewal, what was granted.
+    async fn chore(&self, chore: &Chore) -> Result<Option<Lease>, SourceError> {
+        let (Chore::Renew(secret, _) | Chore::Revoke(secret, _)) = chore;
+        let named =
+            self.plan.secrets.get(secret.0 as usize).and_then(|secret| self.plan.sources.get(secret.source));
+        let Some(named) = named else { return Err(SourceError::new(ErrorKind::Misconfigured, "")) };
+        let limit = self.left(&named.source.info(), Tick::FAR);
+        let called = runtime::within(limit, async {
+            match chore {
+                Chore::Renew(_, lease) => named.source.renew(lease).await.map(Some),
+                Chore::Revoke(_, lease) => match named.source.revoke(lease).await {
+                    Err(e) if !is_gone(&e) => Err(e),
+                    _ => Ok(None),
+                },
+            }
+        });
+        let late = || SourceError::new(ErrorKind::Timeout, named.name.clone());
+        called.await.unwrap_or_else(|| Err(late()))
+    }
+}
