@@ -66,6 +66,9 @@ fn tls(error: &TlsError) -> &'static str {
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
                 "the server's certificate is not valid yet; check this machine's clock"
             }
+            CertificateError::BadSignature => {
+                "the server's certificate is not by the authority of that name that is known here; was it made anew?"
+            }
             CertificateError::Revoked => "the server's certificate was revoked",
             CertificateError::Other(other) if other.0.is::<Unpinned>() => {
                 "the server's key is none of the pinned ones; add its pin if it was changed on purpose"
@@ -80,6 +83,7 @@ fn tls(error: &TlsError) -> &'static str {
             | AlertDescription::BadCertificate
             | AlertDescription::UnknownCA
             | AlertDescription::CertificateUnknown
+            | AlertDescription::DecryptError
             | AlertDescription::AccessDenied,
         ) => "the server does not accept our client certificate, or wants one",
         TlsError::AlertReceived(AlertDescription::ProtocolVersion) | TlsError::PeerIncompatible(_) => {

@@ -1,5 +1,6 @@
 //! What can be set, per source.
 
+use crate::names::is_localhost;
 use crate::tls::{self, Pin};
 use rustls::pki_types::CertificateDer;
 use rustls::sign::CertifiedKey;
@@ -138,7 +139,7 @@ impl Settings {
         if self.metadata.iter().any(|ip| !Origin::METADATA.contains(ip)) {
             return Err(Refused::new("no metadata service is known at a listed address"));
         }
-        let strays = |(host, to): &&(String, SocketAddr)| host == "localhost" && !to.ip().is_loopback();
+        let strays = |(host, to): &&(String, SocketAddr)| is_localhost(host) && !to.ip().is_loopback();
         if self.places.iter().any(|place| strays(&place)) {
             return Err(Refused::new("`localhost` cannot be placed outside of loopback"));
         }

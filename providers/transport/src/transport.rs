@@ -27,6 +27,8 @@ const PROXIES: [(&str, &str); 4] = [
     ("ALL_PROXY", "ALL_PROXY is set and ignored; if the way out is by that proxy, set `proxy = \"env\"`"),
 ];
 
+const BY_PROXY: &str = "asked by the environment's proxy; check that it runs and lets this host through";
+
 /// The one client: what every manager is asked by. Cheap to clone; clones share their connections.
 ///
 /// ```no_run
@@ -134,8 +136,9 @@ impl Transport {
             Err(_) => HttpError::new(HttpFault::Timeout),
         };
         let unanswered = matches!(error.fault(), HttpFault::Timeout | HttpFault::Transport);
-        Err(match self.0.ignored {
-            Some(ignored) if unanswered && way == Way::Out => error.hint(ignored),
+        let by_proxy = self.0.proxied.as_ref().map(|_| BY_PROXY);
+        Err(match self.0.ignored.or(by_proxy) {
+            Some(proxy) if unanswered && way == Way::Out => error.hint(proxy),
             _ => error,
         })
     }

@@ -339,7 +339,7 @@ mod tests {
             ("Sun, 06 Nov 1994 08:49:37 GMT", None),
             ("Sat, 05 Nov 1994 08:49:37 GMT", None),
             ("Thu, 01 Jan 1970 00:00:00 GMT", None),
-            ("Fri, 31 Dec 9999 23:59:59 GMT", Some(252_618_188_622)),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", Some(252_618_189_022)),
             ("-1", None),
             ("+3", None),
             ("1.5", None),
