@@ -3,7 +3,8 @@
 use crate::Failed;
 use crate::client::Client;
 use crate::install::{Package, Registry};
-use crate::process::{BEAT, LIMIT, Process, TRIES, free_port};
+use crate::process::{BEAT, LIMIT, Process, TRIES, free_port, ports_taken};
+use rustix::process::Signal;
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
@@ -57,14 +58,13 @@ impl Moto {
     /// # Errors
     /// When it cannot be had: what was tried, what was said, what to do.
     pub async fn try_start() -> Result<Moto, Failed> {
-        let folder = tokio::task::spawn_blocking(|| MOTO.folder()).await;
-        let folder = folder.map_err(|e| Failed(format!("{MOTO} cannot be installed: {e}")))??;
+        let folder = MOTO.installed().await?;
         for _ in 0..TRIES {
             if let Some(started) = Self::start_at(&folder, free_port()?).await? {
                 return Ok(started);
             }
         }
-        Err(Failed(format!("{MOTO} cannot be started: {TRIES} ports were taken before it could")))
+        Err(ports_taken(&MOTO))
     }
 
     /// None: the port is taken.
@@ -85,7 +85,7 @@ impl Moto {
         for name in ["PATH", "HOME"] {
             command.envs(env::var_os(name).map(|value| (name, value)));
         }
-        let process = Process::start(&mut command, &folder.path().join("output"))?;
+        let process = Process::start(&mut command, &folder.path().join("output"), Signal::KILL)?;
         let mut started = Moto {
             process,
             _folder: folder,
