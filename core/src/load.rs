@@ -110,6 +110,8 @@ where
         let state = states.get(id.0 as usize).and_then(|state| state.lent.as_ref());
         state.is_some_and(|lent| lent.lease == *lease)
     });
+    // of an answer that another has replaced
+    sweep.give_back().await;
     let publisher = Publisher::new(plan, freshness, Some(assemble), states, Arc::new(made), desk);
     Ok(Config::from_parts(publisher, asking, draft.remarks))
 }
@@ -228,7 +230,12 @@ fn source_fault(plan: &Plan, id: SecretId, e: &SourceError) -> Fault {
 /// Lets every set of more than one secret come to rest. `true`: something moved and was read again.
 async fn rest(asking: &Asking, sets: &Sets, wave: &mut Wave, until: Tick) -> Result<bool, Vec<Fault>> {
     let all: BTreeSet<usize> = (0..wave.have.len()).map(|n| sets.of(SecretId::nth(n))).collect();
-    let members = all.into_iter().map(|set| sets.members(set)).collect();
+    // what was made by being read is of its own moment, and is not read again
+    let steady = |id: &SecretId| match wave.have.get(id.0 as usize) {
+        Some(Have::Got(fetched)) => fetched.repeatable,
+        _ => true,
+    };
+    let members = all.into_iter().map(|set| sets.members(set).into_iter().filter(steady).collect()).collect();
     let mut read: BTreeMap<SecretId, Revision> = BTreeMap::new();
     for (n, have) in wave.have.iter().enumerate() {
         if let Have::Got(fetched) = have {

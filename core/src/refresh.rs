@@ -384,6 +384,11 @@ pub(crate) async fn round_of(config: &dyn Erased, looks: Vec<Look>) -> Refreshed
     let probes = asking.probe(&all, until).await;
     let mut outcomes: BTreeMap<SecretId, Outcome> = BTreeMap::new();
     let mut to_fetch = Vec::new();
+    let failing: BTreeSet<usize> = looks
+        .iter()
+        .filter(|look| matches!(probes.get(&look.secret), Some(Err(_))))
+        .map(|look| look.set)
+        .collect();
     for look in &looks {
         match probes.get(&look.secret) {
             Some(Ok(Probe::Current(now))) if Some(now) == look.revision.as_ref() => {
@@ -391,6 +396,10 @@ pub(crate) async fn round_of(config: &dyn Erased, looks: Vec<Look>) -> Refreshed
             }
             Some(Err(e)) => {
                 outcomes.insert(look.secret, Outcome::Failed(e.clone()));
+            }
+            // what is made by being read is not made for nothing: its set would not be served
+            None if failing.contains(&look.set) => {
+                outcomes.insert(look.secret, Outcome::Waiting);
             }
             _ => to_fetch.push(look.secret),
         }

@@ -68,7 +68,6 @@ impl<T> Publisher<T> {
                 chores.push(Chore::Renew(id, lent.lease.clone()));
             }
         }
-        self.desk.retired.retain(|retired| !retired.is_over(now));
         let revoking = self.desk.retired.iter().filter(|retired| retired.due() <= now);
         chores.extend(revoking.map(|retired| Chore::Revoke(retired.secret, retired.lease().clone())));
         chores

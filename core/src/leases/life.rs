@@ -198,7 +198,8 @@ impl Life {
                 (MINUTE, CAP)
             }
             Unminted::Failed(kind) if !is_passing(kind) => (MINUTE, CAP),
-            Unminted::Failed(_) | Unminted::Waiting => (FIRST, MINUTE),
+            Unminted::Failed(_) => (FIRST, MINUTE),
+            Unminted::Waiting => (MINUTE, CAP),
             Unminted::Refused => (MINUTE, (self.asked / 3).clamp(CAP, 12 * CAP)),
         };
         let mut wait = jittered(doubling(first, self.failed_mints, cap), random);

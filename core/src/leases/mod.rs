@@ -98,11 +98,7 @@ impl Retired {
         &self.lease
     }
 
-    pub(crate) fn is_over(&self, now: Tick) -> bool {
-        self.ends <= now
-    }
-
-    /// When it is to be given back, as far as is known now.
+    /// When it is to be given back, as far as is known now. Once at least: the manager may count its time otherwise.
     pub(crate) fn due(&self) -> Tick {
         let readers = if self.readers.strong_count() == 0 { Tick::default() } else { self.latest };
         readers.max(self.next).min(self.ends)
