@@ -3,9 +3,12 @@
 //! * [`markers`]: values to plant, and the hunt that looks for them in everything a program says.
 //! * [`scan_alloc`]: an allocator that looks for them in every block a program frees, and counts
 //!   allocations.
+//! * `hostile` (feature `hostile`): a server that answers as badly as servers can, and the table of what has to come of it.
 //! * `integrations` (feature `integrations`): what every integration with a web framework has to prove.
 //! * `services` (feature `services`): a check of any example service from outside.
 
+#[cfg(feature = "hostile")]
+pub mod hostile;
 #[cfg(feature = "integrations")]
 pub mod integrations;
 pub mod markers;
