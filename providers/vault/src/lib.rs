@@ -1,10 +1,18 @@
 //! HashiCorp Vault and OpenBao as a source of secretfig.
 
+#[cfg(all(feature = "sdk", not(all(target_family = "wasm", target_os = "unknown"))))]
+mod adapter;
+#[cfg(all(feature = "sdk", not(all(target_family = "wasm", target_os = "unknown"))))]
+mod auth;
 mod error;
 mod naming;
 mod reply;
 mod settings;
+#[cfg(all(feature = "sdk", not(all(target_family = "wasm", target_os = "unknown"))))]
+mod source;
 
 pub use error::SCHEME;
 pub use naming::Kind;
 pub use settings::{Auth, Given, SecretId, Settings};
+#[cfg(all(feature = "sdk", not(all(target_family = "wasm", target_os = "unknown"))))]
+pub use source::Vault;

@@ -1,0 +1,262 @@
+//! Signing in: one file per way, and the one door that all callers go through.
+//!
+//! ```text
+//!   Vault ─▶ door.session() ─▶ (nobody signed in, or its time is over) ─▶ ways.sign_in() ─▶ lookup-self
+//!               │                                                             │
+//!               ▼                                                    token, approle, jwt,
+//!            Session ─▶ life.rs: renewed at 2/3, replaced when         certificate, userpass
+//!                       that stops growing
+//! ```
+//!
+//! Nothing here has a task of its own. What is due for a token is done on the way of the next call, and by whoever
+//! watches the source: a Keeper always does. A source that nobody asks and nobody watches lets its token die, and
+//! signs in again when it is asked.
+
+mod approle;
+mod certificate;
+mod door;
+mod file;
+mod jwt;
+mod life;
+mod userpass;
+
+pub(crate) use door::{Door, Session};
+pub(crate) use file::pem;
+
+use crate::adapter::{Adapter, Call, Token};
+use crate::error::{Doing, refusal};
+use crate::reply::{flag, get, number, text, tree};
+use crate::settings::{Auth, Given, SecretId};
+use life::Grant;
+use secrecy::{ExposeSecret, SecretString};
+use secretfig_source::protocol::Reply;
+use secretfig_source::{Clock, Identity, Node, SourceError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, UNIX_EPOCH};
+use vaultrs::api::token::requests::LookupTokenSelfRequest;
+use zeroize::Zeroizing;
+
+/// What a login gave.
+pub(crate) struct Login {
+    token: Token,
+    grant: Grant,
+    uses: Option<u64>,
+    identity: Option<Identity>,
+    speaks: bool,
+    ours: bool,
+}
+
+/// How this source signs in.
+pub(crate) struct Ways {
+    auth: Auth,
+    namespace: Option<String>,
+    clock: Arc<dyn Clock>,
+    /// What was in the wrapping, which opens once, while a login may be needed more often.
+    unwrapped: Mutex<Option<SecretString>>,
+}
+
+/// A token, and what the server said when it gave it.
+struct Granted {
+    token: Zeroizing<String>,
+    grant: Grant,
+    uses: u64,
+}
+
+impl Ways {
+    pub(crate) fn new(auth: Auth, namespace: Option<String>, clock: Arc<dyn Clock>) -> Self {
+        Self { auth, namespace, clock, unwrapped: Mutex::default() }
+    }
+
+    /// Where logins and tokens live; values are read elsewhere, perhaps.
+    pub(crate) fn login_namespace(&self) -> Option<&str> {
+        self.namespace.as_deref()
+    }
+
+    /// Whether signing in again can give another token than the one there is.
+    fn again(&self) -> bool {
+        !matches!(self.auth, Auth::Token(_))
+    }
+
+    /// Signs in, and asks who that makes us.
+    async fn sign_in(&self, adapter: &Adapter) -> Result<Login, SourceError> {
+        let given = match &self.auth {
+            Auth::Token(token) => return self.own(adapter, token.expose_secret()).await,
+            Auth::TokenFile(path) => {
+                let token = file::read(path, "the token file").await?;
+                return self.own(adapter, &token).await;
+            }
+            _ => self.login(adapter).await?,
+        };
+        let token = adapter.token(&given.token)?;
+        let mut login =
+            Login { token, grant: given.grant, uses: None, identity: None, speaks: true, ours: true };
+        if given.uses > 0 {
+            // a question would cost one of them, and a renewal too
+            login.uses = Some(given.uses);
+            login.grant.renewable = false;
+            login.speaks = false;
+            return Ok(login);
+        }
+        match self.look_up(adapter, &login.token).await? {
+            Some(known) => {
+                login.identity = known.identity;
+                login.grant.max = known.grant.max;
+            }
+            None => login.speaks = false,
+        }
+        Ok(login)
+    }
+
+    /// A token that was made elsewhere. It is renewed where nobody else does it: an agent cares for its own.
+    async fn own(&self, adapter: &Adapter, token: &str) -> Result<Login, SourceError> {
+        let token = adapter.token(token)?;
+        let known = self.look_up(adapter, &token).await?;
+        let speaks = known.is_some();
+        let known = known.unwrap_or(Known {
+            // whether it lives is found out by the first that is asked of it
+            grant: Grant { ttl: None, renewable: false, max: None },
+            identity: None,
+            uses: 0,
+        });
+        let mut login =
+            Login { token, grant: known.grant, uses: None, identity: known.identity, speaks, ours: false };
+        if known.uses > 0 {
+            login.uses = Some(known.uses);
+            login.speaks = false;
+        }
+        if known.uses > 0 || matches!(self.auth, Auth::TokenFile(_)) {
+            login.grant.renewable = false;
+        }
+        Ok(login)
+    }
+
+    /// What the server knows of a token. None: the token has no right to ask.
+    async fn look_up(&self, adapter: &Adapter, token: &Token) -> Result<Option<Known>, SourceError> {
+        let call = Call::of(&LookupTokenSelfRequest::default());
+        let reply = adapter.send(&call, Some(token), self.login_namespace()).await?;
+        match reply.status().as_u16() {
+            200 => {
+                let known = tree(&reply).ok().and_then(|tree| self.known(&tree));
+                known.map(Some).ok_or_else(|| refusal(&reply, Doing::Token, self.clock.wall()).into())
+            }
+            403 if !is_invalid(&reply) => Ok(None),
+            _ => Err(refusal(&reply, Doing::Token, self.clock.wall()).into()),
+        }
+    }
+
+    fn known(&self, tree: &Node) -> Option<Known> {
+        let data = get(tree, "data")?;
+        let ttl = number(data, "ttl")?;
+        let most = number(data, "explicit_max_ttl").unwrap_or(0);
+        let max = (most > 0).then(|| {
+            let born = number(data, "creation_time").map_or(UNIX_EPOCH, |at| UNIX_EPOCH + bounded(at));
+            let age = self.clock.wall().duration_since(born).unwrap_or_default();
+            bounded(most).saturating_sub(age).max(bounded(ttl))
+        });
+        let renewable = flag(data, "renewable").unwrap_or(false);
+        let identity = text(data, "display_name").filter(|name| !name.is_empty()).map(Identity::new);
+        let grant = Grant { ttl: (ttl > 0).then(|| bounded(ttl)), renewable, max };
+        Some(Known { grant, identity, uses: number(data, "num_uses").unwrap_or(0) })
+    }
+
+    async fn login(&self, adapter: &Adapter) -> Result<Granted, SourceError> {
+        let (way, call) = match &self.auth {
+            // told apart by the caller
+            Auth::Token(_) | Auth::TokenFile(_) => return Err(crate::error::misconfigured("no login").into()),
+            Auth::AppRole { mount, role_id, secret_id } => {
+                let role_id = self.open(role_id, "the file of the role_id").await?;
+                let secret_id = self.secret_id(adapter, mount, secret_id).await?;
+                ("approle", approle::login(mount, &role_id, &secret_id)?)
+            }
+            Auth::Kubernetes { mount, role, token } => {
+                let jwt = self.open(token, "the service account token").await?;
+                ("kubernetes", jwt::login(mount, Some(role), &jwt)?)
+            }
+            Auth::Jwt { mount, role, token } => {
+                let jwt = self.open(token, "the file of the JWT").await?;
+                ("jwt", jwt::login(mount, role.as_deref(), &jwt)?)
+            }
+            Auth::Certificate { mount, role } => ("cert", certificate::login(mount, role.as_deref())?),
+            Auth::Userpass { mount, user, password } => {
+                let password = self.open(password, "the file of the password").await?;
+                ("userpass", userpass::login(mount, user, &password)?)
+            }
+        };
+        // a secret_id may be good for one login only
+        let reply = adapter.send(&call.once(), None, self.login_namespace()).await?;
+        let refused = || SourceError::from(refusal(&reply, Doing::SignIn(way), self.clock.wall()));
+        if reply.status().as_u16() != 200 {
+            return Err(refused());
+        }
+        let tree = tree(&reply).map_err(|_| refused())?;
+        let token = get(&tree, "auth").and_then(|auth| text(auth, "client_token")).ok_or_else(refused)?;
+        let (grant, uses) = grant_of(&tree).ok_or_else(refused)?;
+        Ok(Granted { token: Zeroizing::new(token.to_owned()), grant, uses })
+    }
+
+    async fn open(&self, given: &Given, what: &'static str) -> Result<Zeroizing<String>, SourceError> {
+        match given {
+            Given::Text(text) => Ok(Zeroizing::new(text.expose_secret().to_owned())),
+            Given::File(path) => file::read(path, what).await,
+        }
+    }
+
+    async fn secret_id(
+        &self,
+        adapter: &Adapter,
+        mount: &str,
+        given: &SecretId,
+    ) -> Result<Zeroizing<String>, SourceError> {
+        let wrapped = match given {
+            SecretId::None => return Ok(Zeroizing::default()),
+            SecretId::Plain(plain) => return self.open(plain, "the file of the secret_id").await,
+            SecretId::Wrapped(wrapped) => wrapped,
+        };
+        let known = self.unwrapped.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(known) = known {
+            return Ok(Zeroizing::new(known.expose_secret().to_owned()));
+        }
+        let wrapping = self.open(wrapped, "the file of the wrapped secret_id").await?;
+        let opened =
+            approle::unwrap(adapter, self.login_namespace(), mount, &wrapping, self.clock.wall()).await?;
+        let kept = SecretString::from(opened.as_str());
+        *self.unwrapped.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
+        Ok(opened)
+    }
+}
+
+/// What lookup-self tells.
+struct Known {
+    grant: Grant,
+    identity: Option<Identity>,
+    uses: u64,
+}
+
+/// What a reply to a login, or to a renewal, grants.
+fn granted(reply: &Reply) -> Option<Grant> {
+    grant_of(&tree(reply).ok()?).map(|(grant, _)| grant)
+}
+
+fn grant_of(tree: &Node) -> Option<(Grant, u64)> {
+    let auth = get(tree, "auth")?;
+    let ttl = number(auth, "lease_duration")?;
+    let renewable = flag(auth, "renewable").unwrap_or(false);
+    let grant = Grant { ttl: (ttl > 0).then(|| bounded(ttl)), renewable, max: None };
+    Some((grant, number(auth, "num_uses").unwrap_or(0)))
+}
+
+/// Whether the server says outright that a token is none. Some do; others deny a dead one as they deny a right.
+fn is_invalid(reply: &Reply) -> bool {
+    let says = |phrase: &str| crate::reply::Body::read(reply).is_ok_and(|body| body.says(phrase));
+    says("invalid token") || says("bad token")
+}
+
+/// No time that a server states is longer than a hundred years, so that none overflows.
+fn bounded(seconds: u64) -> Duration {
+    Duration::from_secs(seconds.min(100 * 365 * 24 * 3_600))
+}
+
+/// Spreads the times of a fleet; without random, all are the same, which costs no secrecy.
+fn chance() -> u64 {
+    getrandom::u64().unwrap_or_default()
+}
