@@ -3,7 +3,7 @@
 use crate::Failed;
 use crate::client::Client;
 use crate::install::OPENBAO;
-use crate::openbao::binary;
+use crate::openbao::{binary, started};
 use crate::process::{BEAT, LIMIT, Process, TRIES, free_port, ports_taken};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -111,14 +111,11 @@ impl Cluster {
     }
 
     async fn set_up(&mut self) -> Result<(), String> {
+        for node in &mut self.nodes {
+            started(node).await?;
+        }
         let init = json!({ "recovery_shares": 1, "recovery_threshold": 1 });
-        let (status, body) = loop {
-            match self.send(0, "POST", "sys/init", &init).await {
-                Ok(reply) => break reply,
-                Err(_) if !self.nodes.iter_mut().any(Process::has_ended) => tokio::time::sleep(BEAT).await,
-                Err(_) => return Err("a node ended".to_owned()),
-            }
-        };
+        let (status, body) = self.send(0, "POST", "sys/init", &init).await?;
         let Some(token) = body["root_token"].as_str() else {
             return Err(format!("sys/init: {status} {body}"));
         };

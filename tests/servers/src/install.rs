@@ -204,3 +204,71 @@ fn cache() -> Result<PathBuf, Failed> {
 fn say(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    /// A package of one file, from a file instead of an index, pinned by the hash that this makes of the right one.
+    fn package(folder: &Path, hash: impl FnOnce(String) -> String) -> Package {
+        let wheel = folder.join("planted-1.0-py3-none-any.whl");
+        let script = "import sys, zipfile\n\
+            with zipfile.ZipFile(sys.argv[1], 'w') as wheel:\n\
+            \x20   wheel.writestr('planted.txt', 'planted')\n\
+            \x20   info = 'planted-1.0.dist-info/'\n\
+            \x20   wheel.writestr(info + 'METADATA', 'Metadata-Version: 2.1\\nName: planted\\nVersion: 1.0\\n')\n\
+            \x20   wheel.writestr(info + 'WHEEL', 'Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')\n\
+            \x20   wheel.writestr(info + 'RECORD', '')\n";
+        assert!(Command::new("python3").arg("-c").arg(script).arg(&wheel).status().unwrap().success());
+        let digest = hmac_sha256::Hash::hash(&fs::read(&wheel).unwrap());
+        let hash = hash(digest.iter().map(|byte| format!("{byte:02x}")).collect());
+        let pins = format!("planted @ file://{} --hash=sha256:{hash}\n", wheel.display());
+        Package { name: "Planted", version: "1.0", megabytes: 1, from: Registry::Wheels(pins.leak()) }
+    }
+
+    fn folders(cache: &Path) -> usize {
+        fs::read_dir(cache).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_dir()).count()
+    }
+
+    #[test]
+    fn two_at_once_install_once() {
+        let cache = tempfile::tempdir().unwrap();
+        let package = package(cache.path(), |hash| hash);
+        let (one, other) = thread::scope(|scope| {
+            let other = scope.spawn(|| package.folder_in(cache.path()));
+            (package.folder_in(cache.path()), other.join().unwrap())
+        });
+        // twice would fail: a folder is not renamed over one that holds something
+        assert_eq!(one.unwrap(), other.unwrap());
+        assert_eq!(folders(cache.path()), 1);
+        let planted = package.folder_in(cache.path()).unwrap().join("planted.txt");
+        assert_eq!(fs::read_to_string(planted).unwrap(), "planted");
+    }
+
+    #[test]
+    fn another_file_than_the_pinned_one_is_refused() {
+        let cache = tempfile::tempdir().unwrap();
+        let failed =
+            package(cache.path(), |hash| hash.chars().rev().collect()).folder_in(cache.path()).unwrap_err();
+        let said = failed.to_string();
+        assert!(said.starts_with("Planted 1.0 cannot be installed.\ntried: "), "{said}");
+        assert!(said.contains("THESE PACKAGES DO NOT MATCH THE HASHES"), "{said}");
+        assert!(said.contains("what to do: "), "{said}");
+        assert_eq!(folders(cache.path()), 0, "no half of it is left");
+    }
+
+    #[test]
+    fn a_registry_without_it_is_told() {
+        let cache = tempfile::tempdir().unwrap();
+        let pins = format!(
+            "planted @ file:///nowhere/planted-1.0-py3-none-any.whl --hash=sha256:{}\n",
+            "0".repeat(64)
+        );
+        let from = Registry::Wheels(pins.leak());
+        let package = Package { name: "Planted", version: "1.0", megabytes: 1, from };
+        let said = package.folder_in(cache.path()).unwrap_err().to_string();
+        assert!(said.contains("/nowhere/planted") && said.contains("what to do: it needs Python"), "{said}");
+        assert_eq!(folders(cache.path()), 0);
+    }
+}

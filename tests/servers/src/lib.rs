@@ -17,7 +17,7 @@
 //! * `process.rs`: a running server. It ends with the value that stands for it, and with the test process, however that
 //!   ends.
 //! * `client.rs`: requests to a server's own interface.
-//! * `openbao.rs`, `cluster.rs`, `postgres.rs`: the servers.
+//! * `openbao.rs`, `cluster.rs`, `postgres.rs`, `moto.rs`: the servers.
 //!
 //! A server that cannot be had is a failure that says what was tried and what to do; nothing is ever skipped. This crate
 //! knows the servers and nothing of the libraries that are tested against them. Unix only.
@@ -33,11 +33,13 @@
 mod client;
 mod cluster;
 mod install;
+mod moto;
 mod openbao;
 mod postgres;
 mod process;
 
 pub use cluster::Cluster;
 pub use install::{Failed, install_all};
+pub use moto::Moto;
 pub use openbao::OpenBao;
 pub use postgres::Postgres;

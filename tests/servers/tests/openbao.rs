@@ -5,6 +5,7 @@
 
 use secretfig_test_servers::OpenBao;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 #[tokio::test]
 async fn two_at_once_are_two() {
@@ -29,4 +30,16 @@ async fn it_is_sealed_and_unsealed() {
     assert_eq!(bao.call("GET", "secret/data/a", Value::Null).await.0, 503);
     bao.unseal().await;
     assert_eq!(bao.call("GET", "secret/data/a", Value::Null).await.0, 404);
+}
+
+#[tokio::test]
+async fn it_stops_and_goes_on() {
+    let bao = OpenBao::start().await;
+    bao.stop();
+    let asked = bao.call("GET", "secret/data/a", Value::Null);
+    tokio::pin!(asked);
+    let silent = tokio::time::timeout(Duration::from_millis(300), &mut asked).await;
+    assert!(silent.is_err(), "{silent:?}");
+    bao.go_on();
+    assert_eq!(asked.await.0, 404);
 }
