@@ -1,7 +1,7 @@
 //! One line per access: who asked, what, which revision, with what outcome. Never a value.
 //!
 //! Target `secretfig::audit`, level INFO, fields `identity`, `source`, `secret`, `revision`, `outcome`, `via`
-//! (`wire`: the source was asked; `memory`: a value left by [`Config::expose`](crate::Config::expose)).
+//! (`wire`: the source was asked, also to renew a lease and to take it back; `memory`: a value left by [`Config::expose`](crate::Config::expose)).
 
 use secretfig_source::{Fetched, Identity, Probe, SourceError};
 

@@ -3,10 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![cfg(all(feature = "testing", feature = "figment"))]
 
+use secretfig::source::{ErrorKind, Lease};
 use secretfig::testing::FakeSource;
 use secretfig::{Config, Live, SecretLayer, SecretString};
+use secretfig_tests::{Hunt, Marker};
 use serde::Deserialize;
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -158,4 +161,82 @@ fn what_rotates_after_it_left_is_one_warning() {
     let said = "`mail.token` of vault `myapp/mail` was handed out at revision 3, and is now at 4";
     assert!(text.contains(said), "{text}");
     assert!(!text.contains("s3cret"));
+}
+
+/// The whole life of a lease at TRACE: neither its value nor its id, which revokes, is told anywhere.
+#[test]
+fn what_is_told_of_leases_holds_no_value_and_no_id() {
+    let hunt = Hunt::new();
+    let token = hunt.plant("mail.token", Marker::random());
+    let ids: Vec<Marker> = (0..4).map(|_| hunt.plant("lease id", Marker::random())).collect();
+    let told = std::sync::Mutex::new(String::new());
+    let tell = |text: String| told.lock().unwrap().push_str(&text);
+    let lines = logged(async |_| {
+        let source = FakeSource::named("vault");
+        source.put("myapp/mail", &serde_json::json!({ "token": token.text() }).to_string());
+        source.put("other", "here");
+        source.lease("myapp/mail", Duration::from_secs(3_600));
+        let given = AtomicUsize::new(0);
+        let ids: Vec<String> = ids.iter().map(|id| id.text().to_owned()).collect();
+        source.amend("myapp/mail", move |mut fetched| {
+            let id = ids[given.fetch_add(1, Ordering::Relaxed) % ids.len()].as_str();
+            fetched.lease = fetched.lease.map(|lease| Lease::new(id, lease.duration, true));
+            fetched
+        });
+        let layer = || SecretLayer::from(source.clone()).put("mail", "myapp/mail");
+        source.revocations_fail("myapp/mail", ErrorKind::Denied);
+        // a load that fails, one that is dropped, one that goes well
+        let failed = Config::<App>::builder().merge(layer().put("mail.port", "absent")).load().await;
+        let error = failed.unwrap_err();
+        tell(format!("{error} {error:?} {}", error.to_json()));
+        source.stall_only("other");
+        let dropped = Config::<App>::builder().merge(layer().put("mail.other", "other")).load();
+        assert!(tokio::time::timeout(Duration::from_secs(1), dropped).await.is_err());
+        source.resume();
+        let config = Config::<App>::builder().merge(layer()).load().await.unwrap();
+        let mail = config.section(|app| &app.mail);
+        let keeper = config.keep_fresh();
+        source.renewals_fail("myapp/mail", ErrorKind::Transport);
+        for _ in 0..12 {
+            let verdict = mail.report_failure(&mail.latest()).await;
+            let health = config.health();
+            let json = serde_json::to_string(&health).unwrap();
+            tell(format!("{verdict:?} {health} {health:?} {json} {config:?} {:?}", mail.latest()));
+            tokio::time::sleep(Duration::from_secs(1_200)).await;
+        }
+        drop(keeper);
+        tokio::task::yield_now().await;
+        tell(format!("{:?} {}", mail.get().err(), config.explain()));
+    });
+    let text = lines.text();
+    for said in [
+        "a lease was not renewed",
+        "a credential that nobody holds could not be given back",
+        "a lease that was replaced could not be given back",
+        "the Keeper was dropped, and leases are out",
+    ] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
+    hunt.check("log", &text);
+    hunt.check("told", told.lock().unwrap().as_str());
+    hunt.finish();
+}
+
+#[test]
+fn a_lease_is_audited_from_its_read_to_its_end() {
+    let lines = logged(async |_| {
+        let source = source();
+        source.lease("myapp/mail", Duration::from_secs(3_600));
+        let layer = SecretLayer::from(source.clone()).put("mail", "myapp/mail");
+        let config = Config::<App>::builder().merge(layer).load().await.unwrap();
+        let keeper = config.keep_fresh();
+        tokio::time::sleep(Duration::from_secs(3_000)).await;
+        keeper.shutdown(Duration::from_secs(1)).await;
+    });
+    let audit = lines.audit();
+    for (line, outcome) in audit.iter().zip(["read", "renewed", "given back"]) {
+        assert!(line.contains(&format!(r#"outcome="{outcome}""#)) && line.contains("role/app"), "{line}");
+    }
+    assert_eq!(audit.len(), 3, "{audit:?}");
+    assert!(!lines.text().contains("leases are out"), "shutdown gave it back: {}", lines.text());
 }

@@ -452,4 +452,70 @@ mod tests {
         }
         assert!((1..=3).contains(&renewals), "{renewals}");
     }
+
+    /// Whatever comes of it, in whatever order: steps are a second apart at least, and no life has more than its tries.
+    #[test]
+    fn no_order_of_events_makes_a_loop() {
+        let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut draw = |below: u64| {
+            // xorshift: the same in every run
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            random % below
+        };
+        let kinds = [
+            ErrorKind::Transport,
+            ErrorKind::Timeout,
+            ErrorKind::Denied,
+            ErrorKind::Absent,
+            ErrorKind::Misconfigured,
+            ErrorKind::Throttled { retry_after: Some(Duration::MAX) },
+            ErrorKind::Throttled { retry_after: Some(Duration::ZERO) },
+        ];
+        for _ in 0..2_000 {
+            let length = [0, 1, 2, 5, 60, 3_600, 86_400][draw(7) as usize];
+            let lease = |draw: &mut dyn FnMut(u64) -> u64| {
+                let lease = Lease::new("id", seconds(length / (1 + draw(3))), draw(4) > 0);
+                if draw(4) == 0 { lease.login(seconds(draw(length + 1))) } else { lease }
+            };
+            let mut life = Life::begun(tick(0), &lease(&mut draw), None, draw(u64::MAX));
+            let (mut now, mut tries, mut at_this_moment) = (tick(0), 0, 0);
+            for _ in 0..200 {
+                let (next, step) = life.next();
+                at_this_moment = if next > now { 0 } else { at_this_moment + 1 };
+                assert!(at_this_moment <= 2, "a loop: {life:?}");
+                now = now.max(next);
+                assert!(life.due(now).is_some(), "{life:?} {now:?}");
+                let kind = kinds[draw(7) as usize];
+                match life.due(now).unwrap_or(step) {
+                    Step::Renew if draw(2) == 0 => {
+                        life.renewed(now, &lease(&mut draw), draw(u64::MAX));
+                        tries = 0;
+                    }
+                    Step::Renew => {
+                        tries += 1;
+                        assert!(tries <= TRIES, "{life:?}");
+                        life.not_renewed(now, kind, draw(u64::MAX));
+                    }
+                    Step::Mint => match draw(4) {
+                        0 => {
+                            life = Life::begun(now, &lease(&mut draw), Some(&life), draw(u64::MAX));
+                            tries = 0;
+                        }
+                        1 => life.not_minted(now, Unminted::Refused, draw(u64::MAX)),
+                        2 => life.not_minted(now, Unminted::Waiting, draw(u64::MAX)),
+                        _ => life.not_minted(now, Unminted::Failed(kind), draw(u64::MAX)),
+                    },
+                }
+                match draw(20) {
+                    0 => life.lost(now),
+                    1 => {
+                        life.replace(now);
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
 }

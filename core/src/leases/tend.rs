@@ -1,6 +1,7 @@
 //! The calls that leases need: renewals, and what is given back.
 
 use super::ledger::is_gone;
+use crate::audit;
 use crate::plan::{Plan, SecretId};
 use crate::refresh::{Asking, Erased};
 use crate::runtime;
@@ -59,9 +60,9 @@ impl Asking {
     /// Makes the call; of a renewal, what was granted.
     async fn chore(&self, chore: &Chore) -> Result<Option<Lease>, SourceError> {
         let (Chore::Renew(secret, _) | Chore::Revoke(secret, _)) = chore;
-        let named =
-            self.plan.secrets.get(secret.0 as usize).and_then(|secret| self.plan.sources.get(secret.source));
-        let Some(named) = named else { return Err(SourceError::new(ErrorKind::Misconfigured, "")) };
+        let unknown = || SourceError::new(ErrorKind::Misconfigured, "");
+        let asked = self.plan.secrets.get(secret.0 as usize).ok_or_else(unknown)?;
+        let named = self.plan.sources.get(asked.source).ok_or_else(unknown)?;
         let limit = self.left(&named.source.info(), Tick::FAR);
         let called = runtime::within(limit, async {
             match chore {
@@ -73,6 +74,14 @@ impl Asking {
             }
         });
         let late = || SourceError::new(ErrorKind::Timeout, named.name.clone());
-        called.await.unwrap_or_else(|| Err(late()))
+        let result = called.await.unwrap_or_else(|| Err(late()));
+        let outcome = match (&result, chore) {
+            (Err(e), _) => e.kind().as_str(),
+            (Ok(_), Chore::Renew(..)) => "renewed",
+            (Ok(_), Chore::Revoke(..)) => "given back",
+        };
+        let identity = self.identities.get(asked.source).and_then(Option::as_ref);
+        audit::line(identity, &named.name, &asked.ask.to_string(), None, outcome, "wire");
+        result
     }
 }
