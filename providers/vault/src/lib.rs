@@ -5,7 +5,9 @@ mod adapter;
 #[cfg(all(feature = "sdk", not(all(target_family = "wasm", target_os = "unknown"))))]
 mod auth;
 mod error;
+mod mount;
 mod naming;
+pub mod protocol;
 mod reply;
 mod settings;
 #[cfg(all(feature = "sdk", not(all(target_family = "wasm", target_os = "unknown"))))]
