@@ -1,0 +1,2 @@
+import init from "./secretfig.js"; await init();
+export * from "./index.js";

@@ -1,0 +1,2 @@
+export { Config, load } from "./secretfig.js";
+export const isSecretfigError = (error) => error instanceof Error && error.name === "SecretfigError";

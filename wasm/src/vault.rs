@@ -1,0 +1,39 @@
+//! Vault and OpenBao over `fetch`: the half of their crate that knows no SDK.
+
+use crate::failure::Flaw;
+use crate::fetch::Fetch;
+use crate::host;
+use crate::options::{Options, SignIn};
+use secretfig::SecretString;
+use secretfig::source::protocol::{Limits, Over};
+use secretfig::source::{Clock, Source, SourceError};
+use secretfig_vault::{Auth, Given, SecretId, Settings, protocol::Vault};
+use std::sync::Arc;
+
+/// The source that these options name. Each call signs in for itself where nobody is signed in: no request waits for
+/// another one's.
+pub(crate) fn source(options: &Options, clock: Arc<dyn Clock>) -> Result<impl Source + 'static, Flaw> {
+    let auth = match &options.sign_in {
+        SignIn::Token(token) => Auth::Token(token.clone()),
+        SignIn::AppRole { mount, role_id, secret_id } => Auth::AppRole {
+            mount: mount.clone().unwrap_or_else(|| "approle".to_owned()),
+            role_id: Given::Text(SecretString::from(role_id.as_str())),
+            secret_id: SecretId::Plain(Given::Text(secret_id.clone())),
+        },
+    };
+    let mut settings = Settings::new(&options.address, auth).map_err(|e| at("address", &e))?;
+    if let Some(namespace) = &options.namespace {
+        settings = settings.namespace(namespace).map_err(|e| at("namespace", &e))?;
+    }
+    let key = host::key().ok_or_else(|| {
+        let hint = "load inside of a request: at the top of a module a Worker gives no random, no clock and no network";
+        Flaw::new("options", "misconfigured", "this host gives no random here", hint)
+    })?;
+    let vault = Vault::new(settings, *key).map_err(|e| at("options", &e))?;
+    let limits = Limits { deadline: options.timeout, ..Limits::default() };
+    Ok(Over::new(vault, Fetch, clock).limits(limits).signing_in_alone())
+}
+
+fn at(option: &str, error: &SourceError) -> Flaw {
+    Flaw::new(option, error.kind().as_str(), error.kind().as_str(), error.what_to_do())
+}
