@@ -5,10 +5,11 @@ use crate::builder::Builder;
 use crate::explain::Explain;
 use crate::health::Health;
 use crate::keeper;
-use crate::leases::{Chore, Desk, Ledger, Replaced, Step};
+use crate::leases::{Chore, Desk, Replaced, Step};
 use crate::plan::SecretId;
+use crate::policy::Policy;
 use crate::publish::{Arrival, Published, Publisher};
-use crate::refresh::{Asking, Erased, Look, Refreshed, Which, round};
+use crate::refresh::{Again, Asking, Erased, Look, Refreshed, Which, round};
 use crate::report::LoadError;
 use crate::reports::Reporting;
 use crate::runtime::{self, SystemClock};
@@ -24,7 +25,7 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
 use std::panic::Location;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -83,6 +84,8 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Config<T> {
     /// | `SECRETFIG_AGE_IDENTITY`, `…_IDENTITY_FILE` | the key that opens it, or the path of its file | `secretfig/identity.txt` in the user's config folder |
     /// | `SECRETFIG_AGE_PASSPHRASE`, `…_PASSPHRASE_FILE` | the passphrase of the store or of the identity file | |
     /// | `SECRETFIG_AGE_MAX_BYTES` | the size of the opened store, in bytes | 1 MiB |
+    /// | `VAULT_ADDR`, or `BAO_ADDR` | the server of the source `vault`, with the feature `vault`; of a cluster several, with commas | |
+    /// | `VAULT_TOKEN`, `VAULT_NAMESPACE`, `VAULT_CACERT`, … and `SECRETFIG_VAULT_…` | how it signs in there, and all else: the table of `secretfig-vault` | |
     pub fn standard() -> Builder<T> {
         Builder::new(true)
     }
@@ -118,16 +121,8 @@ impl<T: Send + Sync + 'static> Config<T> {
         let (lives, sealed, unknown, leases) = Default::default();
         let made = Arc::new(Made { value, lives, sealed, unknown, leases });
         let plan = Arc::new(crate::plan::Plan::empty());
-        let asking = Asking {
-            plan: plan.clone(),
-            clock: Arc::new(SystemClock::default()),
-            attempt: Duration::ZERO,
-            deadline: Duration::ZERO,
-            identities: Vec::new(),
-            stamps: AtomicU64::new(0),
-            woken: Arc::default(),
-            ledger: Ledger::default(),
-        };
+        let knobs = (Policy::default(), Duration::ZERO, Duration::ZERO);
+        let asking = Asking::new(plan.clone(), Arc::new(SystemClock::default()), knobs);
         Self::from_parts(
             Publisher::new(plan, Freshness::default(), None, Vec::new(), made, Desk::default()),
             asking,
@@ -249,8 +244,10 @@ impl<T: Send + Sync + 'static> Config<T> {
     /// How everything stands.
     pub fn health(&self) -> Health {
         let refresher = self.0.keeper.state();
+        let now = self.0.asking.clock.tick();
+        let sources = self.0.asking.sources_health(now);
         let mut publisher = self.0.lock();
-        publisher.health(self.0.asking.clock.tick(), refresher.as_str())
+        publisher.health(now, refresher.as_str(), sources)
     }
 
     /// **Hands secret values out**, as a `Figment`: for libraries that take their configuration from one, such as
@@ -393,6 +390,25 @@ impl<T: Send + Sync + 'static> Erased for Shared<T> {
         self.asking.woken.notify_one();
         self.reporting.moved.notify_waiters();
         published
+    }
+
+    fn read_since(&self, secrets: &[SecretId], stamp: u64) -> BTreeSet<SecretId> {
+        let publisher = self.lock();
+        let read = secrets
+            .iter()
+            .filter(|id| publisher.states.get(id.0 as usize).is_some_and(|state| state.started > stamp));
+        read.copied().collect()
+    }
+
+    fn look_again(&self, secrets: Vec<(SecretId, Again)>) {
+        let mut publisher = self.lock();
+        for (id, again) in secrets {
+            let Some(state) = publisher.states.get_mut(id.0 as usize) else { continue };
+            state.due = match again {
+                Again::At(then) => then,
+                Again::By(then) => state.due.min(then),
+            };
+        }
     }
 
     fn reporting(&self) -> &Reporting {

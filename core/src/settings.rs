@@ -248,13 +248,14 @@ pub(crate) fn build(
     match name {
         "files" | "file-secret" => self::files(&of),
         "local" | "age" => self::local(&of, strict),
-        "aws" | "aws-sm" | "vault" | "azure" | "azure-kv" => Err((
+        "vault" => self::vault(&of, strict),
+        "aws" | "aws-sm" | "azure" | "azure-kv" => Err((
             FaultKind::Setting("this version has no such source yet"),
-            "use `files` or `local`, or register a source of your own by `Builder::register`".to_owned(),
+            "use `vault`, `files` or `local`, or register a source of your own by `Builder::register`".to_owned(),
         )),
         _ => {
             let mut known: Vec<&str> = factories.keys().map(String::as_str).collect();
-            known.extend(["files", "local"]);
+            known.extend(["files", "local", "vault"]);
             Err((FaultKind::Setting("no such secret source"), format!("known are: {}", known.join(", "))))
         }
     }
@@ -389,6 +390,21 @@ pub(crate) fn store(
 fn local(_: &SourceSettings<'_>, _: bool) -> Built {
     let hint = "add the feature `local` to the dependency `secretfig`";
     Err((FaultKind::Setting("the source `local` is not built in"), hint.to_owned()))
+}
+
+#[cfg(all(feature = "vault", not(all(target_family = "wasm", target_os = "unknown"))))]
+fn vault(of: &SourceSettings<'_>, strict: bool) -> Built {
+    use secretfig_vault::{Settings, Vault};
+    let failed = |e: SourceError| (FaultKind::Source(e.kind()), e.what_to_do().to_owned());
+    let settings = Settings::read(of.variables(Settings::reads), &of.table, strict).map_err(failed)?;
+    let clock = Arc::new(crate::SystemClock::default());
+    Ok(Arc::new(Vault::new(settings, clock).map_err(failed)?))
+}
+
+#[cfg(not(all(feature = "vault", not(all(target_family = "wasm", target_os = "unknown")))))]
+fn vault(_: &SourceSettings<'_>, _: bool) -> Built {
+    let hint = "add the feature `vault` to the dependency `secretfig`";
+    Err((FaultKind::Setting("the source `vault` is not built in"), hint.to_owned()))
 }
 
 impl Plan {
