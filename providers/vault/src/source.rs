@@ -4,7 +4,7 @@ use crate::adapter::{Adapter, Call};
 use crate::auth::{Door, Session, Ways};
 use crate::error::{Doing, Refusal, SCHEME, malformed, misconfigured, not_there, refusal, withdrawn};
 use crate::naming::{self, Kind, Names, Place, Want};
-use crate::reply;
+use crate::{mount, reply};
 use crate::settings::{Pem, Settings};
 use async_trait::async_trait;
 use http::{Method, StatusCode};
@@ -131,7 +131,7 @@ impl Vault {
         }
         let call = Call::new(Method::GET, place.kind_url());
         let reply = self.expect(&call, Doing::Mount(place)).await?;
-        let kind = kind_of(&reply, place)?;
+        let kind = mount::kind(&reply, place)?;
         self.kinds.lock().unwrap_or_else(PoisonError::into_inner).insert(place.mount(), kind);
         Ok(kind)
     }
@@ -424,22 +424,6 @@ fn checked(at: &At) -> Result<(), Refusal> {
         At::Current | At::Previous => Ok(()),
         At::Version(version) => naming::version(version).map(|_| ()),
         _ => Err(misconfigured("Vault has no stages; a version is `version = \"2\"`")),
-    }
-}
-
-/// What the server tells of a mount.
-fn kind_of(reply: &Reply, place: &Place) -> Result<Kind, Refusal> {
-    let tree = reply::tree(reply)?;
-    let data = reply::get(&tree, "data").ok_or_else(|| malformed("the reply tells nothing of a mount"))?;
-    let version = reply::get(data, "options").and_then(|options| reply::text(options, "version"));
-    match (reply::text(data, "type"), version) {
-        (Some("kv"), Some("2")) => Ok(Kind::V2),
-        (Some("kv" | "generic"), _) => Ok(Kind::V1),
-        (Some("database"), _) => Ok(Kind::Database),
-        _ => Err(misconfigured(format!(
-            "the mount `{}` is neither key/value nor a database; secrets of other kinds are not read",
-            place.mount()
-        ))),
     }
 }
 

@@ -1,0 +1,145 @@
+//! The suite of every source, on KV v2 and on KV v1.
+
+use crate::hop::{root, vault};
+use secretfig_source::testing::{Stage, Wait, conformance};
+use secretfig_source::{
+    Ask, Fetched, Identity, Lease, Probe, Reading, Revision, Source, SourceError, SourceInfo, async_trait,
+};
+use secretfig_test_servers::OpenBao;
+use secretfig_vault::{Auth, Vault};
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// A mount of its own, read by a token that may read all of it but what was denied.
+struct Mount {
+    server: OpenBao,
+    v2: bool,
+    denied: Mutex<Vec<String>>,
+    token: String,
+}
+
+impl Mount {
+    async fn new(v2: bool) -> Self {
+        let server = OpenBao::start().await;
+        if !v2 {
+            root(&server, "POST", "sys/mounts/old", json!({ "type": "kv", "options": { "version": "1" } })).await;
+        }
+        let mut mount = Self { server, v2, denied: Mutex::default(), token: String::new() };
+        mount.policy().await;
+        let made = root(&mount.server, "POST", "auth/token/create", json!({ "policies": ["suite"] })).await;
+        mount.token = made["auth"]["client_token"].as_str().unwrap().to_owned();
+        mount
+    }
+
+    async fn policy(&self) {
+        let all = if self.v2 { ["secret/data/*", "secret/metadata/*"].as_slice() } else { &["old/*"] };
+        let mut policy = String::new();
+        for path in all {
+            policy += &format!("path \"{path}\" {{ capabilities = [\"read\", \"list\"] }}\n");
+        }
+        for name in self.denied.lock().unwrap().iter() {
+            for path in [self.at("data", name), self.at("metadata", name)] {
+                policy += &format!("path \"{path}\" {{ capabilities = [\"deny\"] }}\n");
+            }
+        }
+        root(&self.server, "PUT", "sys/policies/acl/suite", json!({ "policy": policy })).await;
+    }
+
+    fn at(&self, part: &str, name: &str) -> String {
+        if self.v2 { name.replacen("secret/", &format!("secret/{part}/"), 1) } else { name.to_owned() }
+    }
+}
+
+#[async_trait]
+impl Stage for Mount {
+    fn source(&self) -> Arc<dyn Source> {
+        let (vault, _) = vault(&self.server, Auth::Token(self.token.as_str().into()));
+        if self.v2 { vault } else { Arc::new(Unversioned(vault)) }
+    }
+
+    fn name(&self, plain: &str) -> String {
+        format!("{}/myapp/{plain}", if self.v2 { "secret" } else { "old" })
+    }
+
+    async fn put(&self, name: &str, value: &[u8]) {
+        let data = match serde_json::from_slice(value) {
+            Ok(Value::Object(table)) => Value::Object(table),
+            _ => json!({ "value": std::str::from_utf8(value).unwrap() }),
+        };
+        let body = if self.v2 { json!({ "data": data }) } else { data };
+        root(&self.server, "POST", &self.at("data", name), body).await;
+    }
+
+    async fn remove(&self, name: &str) {
+        root(&self.server, "DELETE", &self.at("metadata", name), Value::Null).await;
+    }
+
+    async fn deny(&self, name: &str) -> bool {
+        self.denied.lock().unwrap().push(name.to_owned());
+        self.policy().await;
+        true
+    }
+
+    async fn outage(&self, on: bool) -> bool {
+        if on { self.server.seal().await } else { self.server.unseal().await }
+        true
+    }
+
+    async fn withdraw(&self, name: &str) -> bool {
+        if self.v2 {
+            root(&self.server, "DELETE", &self.at("data", name), Value::Null).await;
+        }
+        self.v2
+    }
+
+    async fn within(&self, limit: Duration, wait: Wait<'_>) -> bool {
+        tokio::time::timeout(limit, wait).await.is_ok()
+    }
+
+    fn reading(&self) -> Reading {
+        Reading { allow_empty: true, field: Some("value".into()), ..Reading::default() }
+    }
+
+    fn version(&self, revision: &Revision) -> String {
+        revision.as_str().split(' ').next().unwrap_or_default().to_owned()
+    }
+}
+
+/// Claims what a mount without versions can do: one Vault has mounts of both kinds.
+struct Unversioned(Arc<Vault>);
+
+#[async_trait]
+impl Source for Unversioned {
+    fn info(&self) -> SourceInfo {
+        let info = self.0.info();
+        let mut can = info.abilities;
+        (can.previous, can.versions, can.created) = (false, false, false);
+        info.abilities(can)
+    }
+    async fn sign_in(&self) -> Result<Option<Identity>, SourceError> {
+        self.0.sign_in().await
+    }
+    async fn fetch(&self, asks: &[Ask]) -> Vec<Result<Fetched, SourceError>> {
+        self.0.fetch(asks).await
+    }
+    async fn probe(&self, asks: &[Ask]) -> Vec<Result<Probe, SourceError>> {
+        self.0.probe(asks).await
+    }
+    async fn renew(&self, lease: &Lease) -> Result<Lease, SourceError> {
+        self.0.renew(lease).await
+    }
+    async fn revoke(&self, lease: &Lease) -> Result<(), SourceError> {
+        self.0.revoke(lease).await
+    }
+}
+
+#[tokio::test]
+async fn kv_with_versions() {
+    println!("KV v2: {}", conformance(&Mount::new(true).await).await);
+}
+
+#[tokio::test]
+async fn kv_without_versions() {
+    println!("KV v1: {}", conformance(&Mount::new(false).await).await);
+}

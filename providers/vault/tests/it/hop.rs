@@ -1,0 +1,98 @@
+//! What every test here needs: a clock, and a hop that counts what passes.
+
+use secretfig_source::protocol::{Http, HttpError, Limits, Reply, Request};
+use secretfig_source::{Clock, Tick, async_trait};
+use secretfig_test_servers::OpenBao;
+use secretfig_transport::{Settings as Way, Transport};
+use secretfig_vault::{Auth, Settings, Vault};
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+/// The machine's clock; monotonic time is tokio's.
+pub(crate) struct Machine(tokio::time::Instant);
+
+impl Clock for Machine {
+    fn tick(&self) -> Tick {
+        Tick::from_start(self.0.elapsed())
+    }
+    #[allow(clippy::disallowed_methods, reason = "a real server has real times")]
+    fn wall(&self) -> SystemTime {
+        SystemTime::now()
+    }
+}
+
+pub(crate) fn clock() -> Arc<dyn Clock> {
+    Arc::new(Machine(tokio::time::Instant::now()))
+}
+
+/// The transport, and what went through it: `GET /v1/secret/data/x`.
+pub(crate) struct Hop {
+    to: Transport,
+    seen: Mutex<Vec<String>>,
+}
+
+impl Hop {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self { to: Transport::new(Way::default()).unwrap(), seen: Mutex::default() })
+    }
+
+    /// How many requests had this in their line, since the last call of [`Hop::forget`].
+    pub(crate) fn count(&self, part: &str) -> usize {
+        self.seen.lock().unwrap().iter().filter(|line| line.contains(part)).count()
+    }
+
+    pub(crate) fn forget(&self) {
+        self.seen.lock().unwrap().clear();
+    }
+}
+
+#[async_trait]
+impl Http for Hop {
+    async fn send(&self, request: Request, limits: Limits) -> Result<Reply, HttpError> {
+        let path = request.url().replace(request.origin().as_str(), "");
+        self.seen.lock().unwrap().push(format!("{} {path}", request.method()));
+        self.to.send(request, limits).await
+    }
+}
+
+/// The source that signs in in this way, and what passes between it and the server.
+pub(crate) fn vault(server: &OpenBao, auth: Auth) -> (Arc<Vault>, Arc<Hop>) {
+    let hop = Hop::new();
+    let settings = Settings::new(server.address(), auth).unwrap();
+    (Arc::new(Vault::over(settings, hop.clone(), clock()).unwrap()), hop)
+}
+
+/// A request as root that must succeed.
+pub(crate) async fn root(server: &OpenBao, method: &str, path: &str, body: Value) -> Value {
+    let (status, reply) = server.call(method, path, body).await;
+    assert!((200..300).contains(&status), "{method} {path}: {status} {reply}");
+    reply
+}
+
+/// The policy `app`: all of `secret/` but `secret/denied`.
+pub(crate) async fn policy(server: &OpenBao) {
+    let policy = r#"
+        path "secret/data/*" { capabilities = ["read"] }
+        path "secret/metadata/*" { capabilities = ["read", "list"] }
+        path "secret/data/denied" { capabilities = ["deny"] }
+        path "secret/metadata/denied" { capabilities = ["deny"] }
+    "#;
+    root(server, "PUT", "sys/policies/acl/app", json!({ "policy": policy })).await;
+}
+
+/// AppRole, with the role `app` of the policy `app`; its two ids.
+pub(crate) async fn approle(server: &OpenBao, role: Value) -> (String, String) {
+    policy(server).await;
+    let (_, mounts) = server.call("GET", "sys/auth", Value::Null).await;
+    if mounts["data"]["approle/"].is_null() {
+        root(server, "POST", "sys/auth/approle", json!({ "type": "approle" })).await;
+    }
+    let mut settings = json!({ "token_policies": "app" });
+    settings.as_object_mut().unwrap().extend(role.as_object().unwrap().clone());
+    root(server, "POST", "auth/approle/role/app", settings).await;
+    let role_id = root(server, "GET", "auth/approle/role/app/role-id", Value::Null).await;
+    let secret_id = root(server, "POST", "auth/approle/role/app/secret-id", json!({})).await;
+    let text = |reply: &Value, key: &str| reply["data"][key].as_str().unwrap().to_owned();
+    (text(&role_id, "role_id"), text(&secret_id, "secret_id"))
+}

@@ -1,0 +1,96 @@
+//! Each way to sign in, one by one.
+
+use crate::hop::{approle, policy, root, vault};
+use secretfig_source::{Ask, ErrorKind, Source};
+use secretfig_test_servers::OpenBao;
+use secretfig_vault::{Auth, Given, SecretId};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::sync::Arc;
+
+async fn wrapped(server: &OpenBao, path: &str, body: Value) -> String {
+    // the harness sends no header of ours, so the wrapping is asked for as the interface's own tool does
+    let plain = root(server, "POST", path, body).await;
+    let wrap = root(server, "POST", "sys/wrapping/wrap", plain["data"].clone()).await;
+    wrap["wrap_info"]["token"].as_str().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn a_token_and_a_file_that_is_read_anew() {
+    let server = OpenBao::start().await;
+    policy(&server).await;
+    let token = async || {
+        let made = root(&server, "POST", "auth/token/create", json!({ "policies": ["app"] })).await;
+        made["auth"]["client_token"].as_str().unwrap().to_owned()
+    };
+    root(&server, "POST", "secret/data/db", json!({ "data": { "password": "x" } })).await;
+    let first = token().await;
+    let (by_token, _) = vault(&server, Auth::Token(first.as_str().into()));
+    assert_eq!(by_token.sign_in().await.unwrap().unwrap().as_str(), "token");
+    assert!(by_token.fetch(&[Ask::new("db")]).await.remove(0).is_ok());
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sink");
+    std::fs::write(&path, format!("{first}\n")).unwrap();
+    let (by_file, hop) = vault(&server, Auth::TokenFile(Arc::from(path.as_path())));
+    assert!(by_file.fetch(&[Ask::new("db")]).await.remove(0).is_ok());
+    root(&server, "POST", "auth/token/revoke", json!({ "token": first })).await;
+    std::fs::write(&path, token().await).unwrap();
+    hop.forget();
+    assert!(by_file.fetch(&[Ask::new("db")]).await.remove(0).is_ok(), "the new token of the file is taken");
+    assert_eq!(hop.count("/login"), 0);
+
+    let e = by_token.fetch(&[Ask::new("db")]).await.remove(0).unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::Unauthenticated, "{e}");
+}
+
+#[tokio::test]
+async fn a_wrapped_secret_id_is_looked_at_before_it_is_opened() {
+    let server = OpenBao::start().await;
+    let (role_id, _) = approle(&server, json!({})).await;
+    let by = |wrapping: &str| Auth::AppRole {
+        mount: "approle".to_owned(),
+        role_id: Given::Text(role_id.as_str().into()),
+        secret_id: SecretId::Wrapped(Given::Text(wrapping.into())),
+    };
+    // wrapped by another endpoint than the role's: it is not opened
+    let foreign = wrapped(&server, "auth/approle/role/app/secret-id", json!({})).await;
+    let (source, hop) = vault(&server, by(&foreign));
+    let e = source.sign_in().await.unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::Unauthenticated);
+    assert!(e.what_to_do().contains("tampering"), "{e}");
+    assert_eq!((hop.count("wrapping/unwrap"), hop.count("/login")), (0, 0));
+    // one that is none, or was opened already
+    let (source, hop) = vault(&server, by("s.used"));
+    let e = source.sign_in().await.unwrap_err();
+    assert!(e.kind() == ErrorKind::Unauthenticated && e.what_to_do().contains("tampering"), "{e}");
+    assert_eq!((hop.count("wrapping/unwrap"), hop.count("/login")), (0, 0));
+}
+
+#[tokio::test]
+async fn a_user_and_a_password() {
+    let server = OpenBao::start().await;
+    policy(&server).await;
+    root(&server, "POST", "sys/auth/userpass", json!({ "type": "userpass" })).await;
+    let user = json!({ "password": "correct", "token_policies": "app" });
+    root(&server, "POST", "auth/userpass/users/ada", user).await;
+    let by = |password: &str| Auth::Userpass {
+        mount: "userpass".to_owned(),
+        user: "ada".to_owned(),
+        password: Given::Text(password.into()),
+    };
+    let identity = vault(&server, by("correct")).0.sign_in().await.unwrap().unwrap();
+    assert_eq!(identity.as_str(), "userpass-ada");
+    let e = vault(&server, by("wrong")).0.sign_in().await.unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::Unauthenticated);
+}
+
+#[tokio::test]
+async fn a_file_that_is_missing_is_told_by_its_path() {
+    let server = OpenBao::start().await;
+    let token = Given::File(Arc::from(Path::new("/nowhere/token")));
+    let auth = Auth::Kubernetes { mount: "kubernetes".to_owned(), role: "app".to_owned(), token };
+    let e = vault(&server, auth).0.sign_in().await.unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::Misconfigured);
+    assert!(e.what_to_do().contains("/nowhere/token"), "{e}");
+}
