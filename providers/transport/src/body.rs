@@ -1,15 +1,18 @@
-//! The one block that a reply's body is in.
+//! The blocks that a reply's body is read into.
 
 use zeroize::Zeroizing;
 
-/// What is set aside for a body before any of it came, whatever the server announces.
+/// The first block, whatever the server announces.
 const FIRST: usize = 64 << 10;
+/// The largest: each is twice the one before it, up to this.
+const LARGEST: usize = 1 << 20;
 
-/// A body that grows up to its limit. A `Vec` that grows leaves its old block behind as it was; here the old
-/// one is wiped. Blocks double, so that a large limit costs a small reply nothing.
+/// A body that grows up to its limit, block by block. A `Vec` that grows leaves its old block behind as it was, and one
+/// that is copied and wiped at each growth holds up to twice the limit, in the hands of a server that never ends. So
+/// the blocks are put together when all has come: a small reply is one block and copied nowhere.
 pub(crate) struct Body {
-    bytes: Zeroizing<Vec<u8>>,
-    announced: Option<usize>,
+    blocks: Vec<Zeroizing<Vec<u8>>>,
+    length: usize,
     at_most: usize,
 }
 
@@ -18,34 +21,50 @@ pub(crate) struct TooLarge;
 
 impl Body {
     pub(crate) fn new(announced: Option<u64>, at_most: usize) -> Result<Self, TooLarge> {
-        let announced = match announced {
+        let first = match announced {
             Some(length) => {
-                Some(usize::try_from(length).ok().filter(|length| *length <= at_most).ok_or(TooLarge)?)
+                let length =
+                    usize::try_from(length).ok().filter(|length| *length <= at_most).ok_or(TooLarge)?;
+                length.min(FIRST)
             }
-            None => None,
+            None => 0,
         };
-        let bytes = Zeroizing::new(Vec::with_capacity(announced.unwrap_or(0).min(FIRST)));
-        Ok(Self { bytes, announced, at_most })
+        Ok(Self { blocks: vec![block(first)], length: 0, at_most })
     }
 
-    pub(crate) fn push(&mut self, chunk: &[u8]) -> Result<(), TooLarge> {
-        let length = self.bytes.len().saturating_add(chunk.len());
-        if length > self.at_most {
+    pub(crate) fn push(&mut self, mut chunk: &[u8]) -> Result<(), TooLarge> {
+        self.length = self.length.saturating_add(chunk.len());
+        if self.length > self.at_most {
             return Err(TooLarge);
         }
-        if length > self.bytes.capacity() {
-            let doubled = self.bytes.capacity().saturating_mul(2).min(self.announced.unwrap_or(self.at_most));
-            let mut grown = Zeroizing::new(Vec::with_capacity(doubled.max(length)));
-            grown.extend_from_slice(&self.bytes);
-            self.bytes = grown;
+        while let Some(last) = self.blocks.last_mut() {
+            let (fits, rest) = chunk.split_at(chunk.len().min(last.capacity() - last.len()));
+            last.extend_from_slice(fits);
+            if rest.is_empty() {
+                break;
+            }
+            let next = last.capacity().saturating_mul(2).min(LARGEST).max(rest.len());
+            self.blocks.push(block(next));
+            chunk = rest;
         }
-        self.bytes.extend_from_slice(chunk);
         Ok(())
     }
 
-    pub(crate) fn finish(self) -> Zeroizing<Vec<u8>> {
-        self.bytes
+    pub(crate) fn finish(mut self) -> Zeroizing<Vec<u8>> {
+        self.blocks.retain(|block| !block.is_empty());
+        if self.blocks.len() == 1
+            && let Some(whole) = self.blocks.pop()
+        {
+            return whole;
+        }
+        let mut whole = block(self.length);
+        self.blocks.iter().for_each(|block| whole.extend_from_slice(block));
+        whole
     }
+}
+
+fn block(capacity: usize) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(Vec::with_capacity(capacity))
 }
 
 #[cfg(test)]
@@ -87,6 +106,11 @@ mod tests {
         assert!(read(Some(8 << 20), 8 << 20, &[]).unwrap().capacity() <= FIRST);
         // never more than twice of it, never more than the limit
         assert!(read(None, 8 << 20, &[8192; 100]).unwrap().capacity() <= 2 * 819_200);
+        // and what is held meanwhile is what came, and one block
+        let mut body = Body::new(None, 8 << 20).ok().unwrap();
+        assert!((0..1024).all(|_| body.push(&[1; 8000]).is_ok()));
+        let held: usize = body.blocks.iter().map(|block| block.capacity()).sum();
+        assert!(held <= 1024 * 8000 + LARGEST, "{held}");
         assert_eq!(read(None, 8 << 20, &[8192; 1024]).unwrap().capacity(), 8 << 20);
     }
 }
