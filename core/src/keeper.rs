@@ -7,6 +7,7 @@ use crate::runtime;
 use crate::waiting::{self, Any};
 use std::fmt;
 use std::panic::Location;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -136,7 +137,7 @@ async fn run(config: Arc<dyn Erased>, shared: Arc<State>, _guard: Kept) {
             Event::Look(which) => which,
         };
         // a slow answer to one holds up no other
-        waiting::both(tend(&*config), round(&*config, which)).await;
+        flipping(&*config, waiting::both(tend(&*config), round(&*config, which))).await;
         shared.rounds.fetch_add(1, Ordering::Relaxed);
         if which != Which::Kept {
             let stopped = runtime::within(BREATH, shared.stop.notified()).await;
@@ -144,6 +145,30 @@ async fn run(config: Arc<dyn Erased>, shared: Arc<State>, _guard: Kept) {
                 return;
             }
         }
+    }
+}
+
+/// Waits for that work, and flips meanwhile what comes to its end: a lease ends also while a manager is silent.
+async fn flipping<F: Future + Send>(config: &dyn Erased, work: F) {
+    let clock = &config.asking().clock;
+    let mut work = pin!(work);
+    loop {
+        // what is due by now waits for the next turn; what ends does not
+        let wake = config.next_wake().since(clock.tick()).clamp(BREATH, Duration::from_secs(24 * 3600));
+        let events: Vec<Any<'_, bool>> = vec![
+            Box::pin(async {
+                work.as_mut().await;
+                true
+            }),
+            Box::pin(async {
+                runtime::sleep(wake).await;
+                false
+            }),
+        ];
+        if waiting::first(events).await {
+            return;
+        }
+        config.flip();
     }
 }
 
