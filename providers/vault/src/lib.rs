@@ -5,6 +5,7 @@ mod adapter;
 #[cfg(all(feature = "sdk", not(all(target_family = "wasm", target_os = "unknown"))))]
 mod auth;
 mod error;
+mod grants;
 mod mount;
 mod naming;
 pub mod protocol;

@@ -413,6 +413,20 @@ impl Settings {
         &self.addresses
     }
 
+    /// The policy under which exactly these asks succeed, in HCL. Mounts of no stated kind are taken for KV v2.
+    ///
+    /// ```
+    /// # use secretfig_vault::{Auth, Settings};
+    /// # use secretfig_source::Ask;
+    /// let settings = Settings::new("https://vault.example", Auth::Token("s.abc".into()))?;
+    /// let policy = settings.grants(&[Ask::new("myapp/database")]);
+    /// assert!(policy.contains("path \"secret/data/myapp/database\" {\n  capabilities = [\"read\"]\n}"));
+    /// # Ok::<(), secretfig_source::SourceError>(())
+    /// ```
+    pub fn grants(&self, asks: &[secretfig_source::Ask]) -> String {
+        crate::grants::policy(&self.names, |_| None, asks)
+    }
+
     fn named(mut self) -> Result<Self, SourceError> {
         self.names = Names::new(&self.mount, self.prefix.as_deref(), &self.mounts)?;
         Ok(self)
@@ -430,6 +444,7 @@ impl fmt::Debug for Settings {
             .field("prefix", &self.prefix)
             .field("mounts", &self.mounts)
             .field("timeout", &self.timeout)
+            .field("plain_http", &self.plain_http)
             .finish_non_exhaustive()
     }
 }

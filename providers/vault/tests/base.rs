@@ -1,0 +1,289 @@
+//! The half without an SDK, on a real OpenBao.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+use secretfig_source::protocol::{Limits, Over};
+use secretfig_source::testing::{Stage, Wait, conformance};
+use secretfig_source::{
+    Ask, At, Clock, ErrorKind, Format, Node, Reading, Revision, Source, SourceError, Tick, Withdrawn,
+    async_trait,
+};
+use secretfig_test_servers::OpenBao;
+use secretfig_transport::Transport;
+use secretfig_vault::protocol::Vault;
+use secretfig_vault::{Auth, Given, Kind, SecretId, Settings};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::{Duration, SystemTime};
+
+struct Wall(tokio::time::Instant);
+
+#[allow(clippy::disallowed_methods, reason = "a server has the time of the machine")]
+impl Clock for Wall {
+    fn tick(&self) -> Tick {
+        Tick::from_start(self.0.elapsed())
+    }
+    fn wall(&self) -> SystemTime {
+        SystemTime::now()
+    }
+}
+
+type Base = Over<Vault, Transport>;
+
+fn over(settings: Settings) -> Base {
+    let transport = Transport::new(secretfig_transport::Settings::default()).unwrap();
+    let limits = Limits { deadline: Duration::from_secs(10), ..Limits::default() };
+    Over::new(Vault::new(settings, [7; 32]).unwrap(), transport, Arc::new(Wall(tokio::time::Instant::now())))
+        .limits(limits)
+}
+
+fn settings(bao: &OpenBao, token: &str) -> Settings {
+    Settings::new(bao.address(), Auth::Token(token.into())).unwrap()
+}
+
+/// A token that may read and look at everything of one mount but what begins with `denied-`.
+async fn token(bao: &OpenBao, policy: &str) -> String {
+    let (status, _) = bao.call("PUT", "sys/policies/acl/test", json!({ "policy": policy })).await;
+    assert_eq!(status, 204);
+    let (_, made) = bao.call("POST", "auth/token/create", json!({"policies": ["test"], "ttl": "1h"})).await;
+    made["auth"]["client_token"].as_str().unwrap().to_owned()
+}
+
+struct Place {
+    bao: OpenBao,
+    source: Arc<Base>,
+    mount: &'static str,
+    data: &'static str,
+    /// A name is denied by a rule of its own, which beats the one of the mount.
+    denied: AtomicUsize,
+}
+
+impl Place {
+    async fn new(mount: &'static str, kind: Kind) -> Self {
+        let bao = OpenBao::start().await;
+        let policy = format!("path \"{mount}/*\" {{ capabilities = [\"read\", \"list\"] }}");
+        let token = token(&bao, &policy).await;
+        if kind == Kind::V1 {
+            bao.call("POST", &format!("sys/mounts/{mount}"), json!({"type": "kv"})).await;
+        }
+        let settings = settings(&bao, &token).known_mount(mount, None).unwrap();
+        let data = if kind == Kind::V2 { "/data" } else { "" };
+        Self { source: Arc::new(over(settings)), bao, mount, data, denied: AtomicUsize::new(0) }
+    }
+
+    fn path(&self, name: &str) -> String {
+        name.replacen(self.mount, &format!("{}{}", self.mount, self.data), 1)
+    }
+}
+
+#[async_trait]
+impl Stage for Place {
+    fn source(&self) -> Arc<dyn Source> {
+        self.source.clone()
+    }
+    fn name(&self, plain: &str) -> String {
+        format!("{}/suite/{plain}", self.mount)
+    }
+    async fn put(&self, name: &str, value: &[u8]) {
+        let text = std::str::from_utf8(value).unwrap();
+        let table = match serde_json::from_str::<Value>(text) {
+            Ok(table @ Value::Object(_)) => table,
+            _ => json!({ "value": text }),
+        };
+        let body = if self.data.is_empty() { table } else { json!({ "data": table }) };
+        let (status, _) = self.bao.call("POST", &self.path(name), body).await;
+        assert!(status == 200 || status == 204, "{status}");
+    }
+    async fn remove(&self, name: &str) {
+        let path = if self.data.is_empty() {
+            name.to_owned()
+        } else {
+            name.replacen(self.mount, &format!("{}/metadata", self.mount), 1)
+        };
+        assert_eq!(self.bao.call("DELETE", &path, Value::Null).await.0, 204);
+    }
+    async fn deny(&self, name: &str) -> bool {
+        self.denied.fetch_add(1, SeqCst);
+        let metadata = name.replacen(self.mount, &format!("{}/metadata", self.mount), 1);
+        let policy = format!(
+            "path \"{0}/*\" {{ capabilities = [\"read\", \"list\"] }}\n\
+             path \"{1}\" {{ capabilities = [\"deny\"] }}\npath \"{metadata}\" {{ capabilities = [\"deny\"] }}",
+            self.mount,
+            self.path(name),
+        );
+        self.bao.call("PUT", "sys/policies/acl/test", json!({ "policy": policy })).await.0 == 204
+    }
+    async fn outage(&self, on: bool) -> bool {
+        if on {
+            self.bao.seal().await;
+        } else {
+            self.bao.unseal().await;
+        }
+        true
+    }
+    async fn withdraw(&self, name: &str) -> bool {
+        !self.data.is_empty() && self.bao.call("DELETE", &self.path(name), Value::Null).await.0 == 204
+    }
+    async fn within(&self, limit: Duration, wait: Wait<'_>) -> bool {
+        tokio::time::timeout(limit, wait).await.is_ok()
+    }
+    fn reading(&self) -> Reading {
+        Reading { allow_empty: true, field: Some("value".into()), ..Reading::default() }
+    }
+    fn version(&self, revision: &Revision) -> String {
+        revision.as_str().split_once(' ').map_or(revision.as_str(), |(number, _)| number).to_owned()
+    }
+}
+
+#[tokio::test]
+async fn key_value_with_versions_keeps_the_contract() {
+    let done = conformance(&Place::new("secret", Kind::V2).await).await;
+    println!("{done}");
+}
+
+#[tokio::test]
+async fn key_value_without_versions_keeps_the_contract() {
+    let done = conformance(&Place::new("kv", Kind::V1).await).await;
+    println!("{done}");
+}
+
+async fn get(source: &Base, ask: Ask) -> Result<Node, SourceError> {
+    let how = Reading { format: Format::Auto, ..Reading::default() };
+    source.fetch(&[ask]).await.remove(0).map(|fetched| fetched.document.read(&how).unwrap())
+}
+
+fn kind<T>(answer: Result<T, SourceError>) -> ErrorKind {
+    answer.err().expect("a refusal").kind()
+}
+
+#[tokio::test]
+async fn what_a_person_does_to_a_secret_is_told_apart() {
+    let bao = OpenBao::start().await;
+    for value in ["one", "two", "three"] {
+        bao.call("POST", "secret/data/app/db", json!({"data": {"v": value}})).await;
+    }
+    bao.call("POST", "secret/data/app/deep/er", json!({"data": {"v": "x"}})).await;
+    let source = over(settings(&bao, bao.root_token()));
+    let tree = get(&source, Ask::new("app/*")).await.unwrap();
+    assert!(tree.field("db.v").is_some() && tree.field("deep.er.v").is_some());
+    let before = source.probe(&[Ask::new("app/*")]).await.remove(0).unwrap();
+    assert_eq!(
+        before,
+        source.probe(&[Ask::new("secret/app/*")]).await.remove(0).map(|_| before.clone()).unwrap()
+    );
+
+    bao.call("POST", "secret/delete/app/db", json!({"versions": [2]})).await;
+    let previous = source.fetch(&[Ask::new("app/db").at(At::Previous)]).await.remove(0).unwrap();
+    assert!(previous.revision.as_str().starts_with("1 of "), "2 is deleted: {}", previous.revision);
+    let two = Ask::new("app/db").at(At::Version("2".into()));
+    assert_eq!(kind(get(&source, two.clone()).await), ErrorKind::Withdrawn(Withdrawn::Deleted));
+    bao.call("PUT", "secret/destroy/app/db", json!({"versions": [2]})).await;
+    assert_eq!(kind(get(&source, two).await), ErrorKind::Withdrawn(Withdrawn::Destroyed));
+    assert_eq!(kind(get(&source, Ask::new("app/db").at(At::Version("9".into()))).await), ErrorKind::Absent);
+    assert_eq!(kind(get(&source, Ask::new("nope")).await), ErrorKind::Absent);
+    assert_eq!(
+        kind(get(&source, Ask::new("app/db").at(At::Stage("x".into()))).await),
+        ErrorKind::Misconfigured
+    );
+}
+
+#[tokio::test]
+async fn a_dead_token_is_told_from_one_that_lacks_a_right() {
+    let bao = OpenBao::start().await;
+    bao.call("POST", "secret/data/a", json!({"data": {"v": "x"}})).await;
+    bao.call("POST", "secret/data/b", json!({"data": {"v": "x"}})).await;
+    let token = token(&bao, "path \"secret/data/a\" { capabilities = [\"read\"] }").await;
+    let source = over(settings(&bao, &token));
+    assert_eq!(source.sign_in().await.unwrap().unwrap().as_str(), "token");
+    assert!(get(&source, Ask::new("a")).await.is_ok());
+    let denied = get(&source, Ask::new("b")).await.unwrap_err();
+    assert_eq!(denied.kind(), ErrorKind::Denied);
+    assert!(denied.what_to_do().contains("path \"secret/data/b\" { capabilities = [\"read\"] }"), "{denied}");
+    assert!(source.probe(&[Ask::new("a")]).await.remove(0).is_ok(), "by its value, where metadata is denied");
+    bao.call("POST", "auth/token/revoke", json!({ "token": token })).await;
+    assert_eq!(kind(get(&source, Ask::new("a")).await), ErrorKind::Unauthenticated);
+}
+
+#[tokio::test]
+async fn approle_signs_in_with_a_plain_and_with_a_wrapped_secret_id() {
+    let bao = OpenBao::start().await;
+    bao.call("POST", "secret/data/a", json!({"data": {"v": "x"}})).await;
+    let _ = token(&bao, "path \"secret/data/*\" { capabilities = [\"read\"] }").await;
+    bao.call("POST", "sys/auth/approle", json!({"type": "approle"})).await;
+    bao.call("POST", "auth/approle/role/app", json!({"token_policies": "test"})).await;
+    let (_, role) = bao.call("GET", "auth/approle/role/app/role-id", Value::Null).await;
+    let role_id = role["data"]["role_id"].as_str().unwrap();
+    let (_, secret) = bao.call("POST", "auth/approle/role/app/secret-id", json!({})).await;
+    let of = |secret_id: &str| Auth::AppRole {
+        mount: "approle".to_owned(),
+        role_id: Given::Text(role_id.into()),
+        secret_id: SecretId::Plain(Given::Text(secret_id.into())),
+    };
+    let source =
+        over(Settings::new(bao.address(), of(secret["data"]["secret_id"].as_str().unwrap())).unwrap());
+    assert!(get(&source, Ask::new("a")).await.is_ok());
+    let wrong = over(Settings::new(bao.address(), of("nonsense")).unwrap());
+    assert_eq!(kind(wrong.sign_in().await), ErrorKind::Unauthenticated);
+
+    // wrapped by what is no secret_id endpoint, and used twice
+    let wrap = |token: &str| Auth::AppRole {
+        mount: "approle".to_owned(),
+        role_id: Given::Text(role_id.into()),
+        secret_id: SecretId::Wrapped(Given::Text(token.into())),
+    };
+    let (_, other) = bao.call("POST", "sys/wrapping/wrap", json!({"secret_id": "evil"})).await;
+    if let Some(other) = other["wrap_info"]["token"].as_str() {
+        let source = over(Settings::new(bao.address(), wrap(other)).unwrap());
+        let error = source.sign_in().await.unwrap_err();
+        assert!(error.what_to_do().contains("tampering"), "{error}");
+    }
+    let used = over(Settings::new(bao.address(), wrap("s.used")).unwrap());
+    assert!(used.sign_in().await.unwrap_err().what_to_do().contains("tampering"));
+}
+
+#[tokio::test]
+async fn the_generated_policy_is_enough_and_no_more() {
+    let bao = OpenBao::start().await;
+    for name in ["app/db", "app/jwt", "other"] {
+        for value in ["x", "y"] {
+            bao.call("POST", &format!("secret/data/{name}"), json!({"data": {"v": value}})).await;
+        }
+    }
+    let asks = [Ask::new("app/*"), Ask::new("app/jwt").at(At::Previous)];
+    let policy = settings(&bao, "unused").grants(&asks);
+    let source = over(settings(&bao, &token(&bao, &policy).await));
+    for answer in source.fetch(&asks).await {
+        assert!(answer.is_ok(), "{answer:?} under\n{policy}");
+    }
+    assert_eq!(kind(get(&source, Ask::new("other")).await), ErrorKind::Denied);
+    let rules: Vec<&str> = policy.split("path ").skip(1).collect();
+    for n in 0..rules.len() {
+        let rest: Vec<_> =
+            rules.iter().enumerate().filter(|(m, _)| *m != n).map(|(_, r)| format!("path {r}")).collect();
+        let source = over(settings(&bao, &token(&bao, &rest.concat()).await));
+        let answers = source.fetch(&asks).await;
+        let denied =
+            answers.iter().any(|answer| answer.as_ref().is_err_and(|e| e.kind() == ErrorKind::Denied));
+        // a rule inside a pattern of another one stands for the day that one goes
+        let covered = rules[n].starts_with("\"secret/data/app/jwt\"");
+        assert_eq!(denied, !covered, "without {}", rules[n]);
+    }
+}
+
+#[tokio::test]
+async fn the_next_address_is_asked_where_one_is_sealed_or_gone() {
+    let (one, two) = (OpenBao::start().await, OpenBao::start().await);
+    let (_, made) =
+        two.call("POST", "auth/token/create", json!({"id": "shared", "policies": ["root"]})).await;
+    assert_eq!(made["auth"]["client_token"], "shared");
+    one.call("POST", "auth/token/create", json!({"id": "shared", "policies": ["root"]})).await;
+    for bao in [&one, &two] {
+        bao.call("POST", "secret/data/a", json!({"data": {"v": "x"}})).await;
+    }
+    let source = over(settings(&one, "shared").also(two.address()).unwrap());
+    assert!(get(&source, Ask::new("a")).await.is_ok());
+    one.seal().await;
+    assert!(get(&source, Ask::new("a")).await.is_ok(), "the other one answers");
+    drop(one);
+    assert!(get(&source, Ask::new("a")).await.is_ok());
+}
