@@ -1,0 +1,180 @@
+//! The package as it is shipped, in Node and in workerd, against a real OpenBao.
+
+#![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and these print what they measured"
+)]
+
+use secretfig_test_servers::OpenBao;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::LazyLock;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::process::Command;
+
+const MARKER: &str = "pw-mark-7f3a9c21";
+
+/// The package and the tools from npm, built and installed once.
+static BUILT: LazyLock<(PathBuf, PathBuf)> = LazyLock::new(|| {
+    let package = Path::new(env!("CARGO_TARGET_TMPDIR")).join("npm/node_modules/secretfig");
+    std::fs::create_dir_all(&package).unwrap();
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("target");
+    let build = |arg: &std::ffi::OsStr| {
+        let mut build = std::process::Command::new(root().join("wasm/build"));
+        let done = build.arg(arg).env("CARGO_TARGET_DIR", &target).stderr(Stdio::inherit()).output().unwrap();
+        assert!(done.status.success(), "wasm/build failed");
+        String::from_utf8(done.stdout).unwrap()
+    };
+    build(package.as_os_str());
+    let tools = PathBuf::from(build("--tools".as_ref()).lines().last().unwrap());
+    (package, tools)
+});
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// A server with the one secret, a token that may read it alone, and a role that gives such tokens.
+struct Vault {
+    bao: OpenBao,
+    token: String,
+    role_id: String,
+    secret_id: String,
+}
+
+async fn vault() -> Vault {
+    let bao = OpenBao::start().await;
+    let call = async |method, path, body| {
+        let (status, answer): (u16, Value) = bao.call(method, path, body).await;
+        assert!((200..300).contains(&status), "{path}: {status} {answer}");
+        answer
+    };
+    let data = json!({ "data": { "host": "db.internal", "port": "5432", "password": MARKER } });
+    call("POST", "secret/data/myapp/database", data).await;
+    let policy = r#"path "secret/data/myapp/database" { capabilities = ["read"] }
+        path "secret/metadata/myapp/database" { capabilities = ["read"] }
+        path "secret/data/none" { capabilities = ["read"] }"#;
+    call("PUT", "sys/policies/acl/edge", json!({ "policy": policy })).await;
+    let token = call("POST", "auth/token/create", json!({ "policies": ["edge"] })).await;
+    call("POST", "sys/auth/approle", json!({ "type": "approle" })).await;
+    call("POST", "auth/approle/role/edge", json!({ "token_policies": ["edge"] })).await;
+    let role_id = call("GET", "auth/approle/role/edge/role-id", Value::Null).await;
+    let secret_id = call("POST", "auth/approle/role/edge/secret-id", json!({})).await;
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let token = text(&token["auth"]["client_token"]);
+    let (role_id, secret_id) = (text(&role_id["data"]["role_id"]), text(&secret_id["data"]["secret_id"]));
+    Vault { bao, token, role_id, secret_id }
+}
+
+#[tokio::test]
+async fn node_loads_a_typed_section_and_every_bad_server_is_a_typed_error() {
+    let (package, _) = &*BUILT;
+    let vault = vault().await;
+    let script = package.parent().unwrap().parent().unwrap().join("node.mjs");
+    std::fs::copy(root().join("wasm/tests/run/node.mjs"), &script).unwrap();
+    let node = Command::new("node")
+        .arg(&script)
+        .env("ADDRESS", vault.bao.address())
+        .env("TOKEN", &vault.token)
+        .env("ROOT", vault.bao.root_token())
+        .env("ROLE_ID", &vault.role_id)
+        .env("SECRET_ID", &vault.secret_id)
+        .env("MARKER", MARKER)
+        .kill_on_drop(true)
+        .output();
+    let done = tokio::time::timeout(Duration::from_secs(120), node).await.expect("node hangs").unwrap();
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{said}");
+    println!("{}", String::from_utf8_lossy(&done.stdout));
+}
+
+#[tokio::test]
+async fn workerd_answers_every_one_of_32_cold_requests() {
+    let (package, tools) = &*BUILT;
+    let vault = vault().await;
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("worker");
+    let bundle = Command::new(root().join("examples/edge-worker/run"))
+        .arg("--bundle")
+        .arg(&folder)
+        .env("SECRETFIG_PACKAGE", package)
+        .status();
+    assert!(bundle.await.unwrap().success(), "the Worker cannot be bundled");
+    let mut workerd = Command::new("node")
+        .arg(tools.join("node_modules/workerd/bin/workerd"))
+        .args(["serve", "--socket-addr=http=127.0.0.1:0", "--control-fd=1"])
+        .arg(folder.join("config.capnp"))
+        .env("VAULT_ADDR", vault.bao.address())
+        .env("VAULT_TOKEN", &vault.token)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(workerd.stdout.take().unwrap()).lines();
+    let listening = tokio::time::timeout(Duration::from_secs(30), lines.next_line()).await;
+    let listening = listening.expect("workerd does not listen").unwrap().expect("workerd has ended");
+    let listening: Value = serde_json::from_str(&listening).unwrap();
+    let port = u16::try_from(listening["port"].as_u64().unwrap()).unwrap();
+
+    let cold = (0..32).map(|_| tokio::spawn(get(port)));
+    let mut answers = Vec::new();
+    for answer in cold.collect::<Vec<_>>() {
+        answers.push(answer.await.unwrap());
+    }
+    let warm = get(port).await;
+    // `node` starts workerd as a child of its own
+    let group = i32::try_from(workerd.id().unwrap()).unwrap();
+    std::process::Command::new("kill").args(["--", &format!("-{group}")]).status().unwrap();
+    workerd.wait().await.unwrap();
+    for answer in answers.iter().chain([&warm]) {
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        assert!(answer.contains(r#"{"connectsTo":"db.internal:5432","withPassword":true}"#), "{answer}");
+        assert!(!answer.contains(MARKER), "{answer}");
+    }
+    assert_eq!(answers.len(), 32);
+}
+
+async fn get(port: u16) -> String {
+    let asked = async {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: edge\r\nConnection: close\r\n\r\n").await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    };
+    tokio::time::timeout(Duration::from_secs(30), asked).await.expect("workerd does not answer")
+}
+
+#[tokio::test]
+async fn the_types_say_what_is_there_and_refuse_what_is_not() {
+    let (package, tools) = &*BUILT;
+    let folder = package.parent().unwrap().parent().unwrap();
+    std::fs::copy(root().join("wasm/tests/types/types.ts"), folder.join("types.ts")).unwrap();
+    let tsc = Command::new("node")
+        .arg(tools.join("node_modules/typescript/bin/tsc"))
+        .args([
+            "--noEmit",
+            "--strict",
+            "--target",
+            "es2022",
+            "--module",
+            "nodenext",
+            "--lib",
+            "es2022,dom,esnext.disposable",
+        ])
+        .args(["--types", ""])
+        .arg("types.ts")
+        .current_dir(folder)
+        .output();
+    let done = tsc.await.unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stdout));
+}
