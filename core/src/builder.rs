@@ -4,6 +4,7 @@ use crate::assemble::{Invalid, Validate};
 use crate::config::Config;
 use crate::env::{TextEnv, Variables};
 use crate::layers::{Profile, Verb};
+use crate::policy::Policy;
 use crate::report::LoadError;
 use crate::secrets::SecretLayer;
 use crate::settings::{self, Factory};
@@ -82,6 +83,7 @@ pub struct Builder<T> {
     pub(crate) factories: BTreeMap<String, Factory>,
     pub(crate) validate: Option<Validate<T>>,
     pub(crate) freshness: Freshness,
+    pub(crate) policy: Policy,
     pub(crate) attempt: Duration,
     pub(crate) deadline: Duration,
     pub(crate) clock: Option<Arc<dyn Clock>>,
@@ -106,6 +108,7 @@ impl<T> Builder<T> {
             factories: BTreeMap::new(),
             validate: None,
             freshness: Freshness::default(),
+            policy: Policy::default(),
             attempt: Duration::from_secs(3),
             deadline: Duration::from_secs(15),
             clock: None,
@@ -243,7 +246,14 @@ impl<T> Builder<T> {
         self
     }
 
-    /// How long the whole start-up may take. Default 15 s.
+    /// How calls to sources are repeated, and when a source is left alone. Default: [`Policy`] tells.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// How long the whole start-up may take, and each round of looking again. Default 15 s.
     #[must_use]
     pub fn deadline(mut self, limit: Duration) -> Self {
         self.deadline = limit;

@@ -20,6 +20,8 @@ pub struct Health {
     pub degraded: bool,
     /// `absent`, `running` or `dead`.
     pub refresher: &'static str,
+    /// The sources.
+    pub sources: Vec<SourceHealth>,
     /// The secrets.
     pub secrets: Vec<SecretHealth>,
     /// The sections that were asked for and are still held, by type.
@@ -46,6 +48,34 @@ pub struct RestartNeeded {
     pub handed_out: Option<String>,
     /// The revision that is served now; none where the secret, an optional one, is gone.
     pub current: Option<String>,
+}
+
+/// How one source stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SourceHealth {
+    /// Its name.
+    pub source: String,
+    /// Whether it is asked.
+    pub breaker: Breaker,
+}
+
+/// Whether a source is asked, or left alone because it keeps failing ([`Policy`](crate::Policy)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Breaker {
+    /// It is asked.
+    Closed,
+    /// It is left alone; what is loaded is served on.
+    #[non_exhaustive]
+    Open {
+        /// For how many seconds.
+        since_seconds: u64,
+        /// In how many seconds a single call will try it; 0 while one does, or as soon as something is due.
+        next_seconds: u64,
+        /// How the last call to it failed.
+        because: secretfig_source::ErrorKind,
+    },
 }
 
 /// How one secret stands.
@@ -175,15 +205,39 @@ pub enum Refresher {
 // By hand: a derive would cost everyone who depends on us a cold build of `serde_derive`.
 impl Serialize for Health {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_struct("Health", 7)?;
+        let mut map = serializer.serialize_struct("Health", 8)?;
         map.serialize_field("ready", &self.ready)?;
         map.serialize_field("degraded", &self.degraded)?;
         map.serialize_field("refresher", self.refresher)?;
+        map.serialize_field("sources", &self.sources)?;
         map.serialize_field("secrets", &self.secrets)?;
         map.serialize_field("sections", &self.sections)?;
         map.serialize_field("restart_needed", &self.restart_needed)?;
         map.serialize_field("notes", &self.notes)?;
         map.end()
+    }
+}
+
+/// `breaker` is `closed` or `open`; where it is open, `since_seconds`, `next_seconds` and `because` are beside it.
+impl Serialize for SourceHealth {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.breaker {
+            Breaker::Closed => {
+                let mut map = serializer.serialize_struct("SourceHealth", 2)?;
+                map.serialize_field("source", &self.source)?;
+                map.serialize_field("breaker", "closed")?;
+                map.end()
+            }
+            Breaker::Open { since_seconds, next_seconds, because } => {
+                let mut map = serializer.serialize_struct("SourceHealth", 5)?;
+                map.serialize_field("source", &self.source)?;
+                map.serialize_field("breaker", "open")?;
+                map.serialize_field("since_seconds", &since_seconds)?;
+                map.serialize_field("next_seconds", &next_seconds)?;
+                map.serialize_field("because", because.as_str())?;
+                map.end()
+            }
+        }
     }
 }
 
@@ -273,6 +327,13 @@ impl fmt::Display for Health {
             (true, false) => "ready",
         };
         write!(f, "{state}; refresher {}", self.refresher)?;
+        for source in &self.sources {
+            if let Breaker::Open { since_seconds, next_seconds, because } = source.breaker {
+                let because = because.as_str();
+                write!(f, "\n{}: left alone for {since_seconds} s ({because}); ", source.source)?;
+                write!(f, "tried again in {next_seconds} s")?;
+            }
+        }
         for secret in &self.secrets {
             write!(f, "\n{} `{}`", secret.source, crate::tree::Clean(&secret.secret))?;
             if let Some(revision) = &secret.revision {
@@ -319,7 +380,12 @@ impl fmt::Display for RestartNeeded {
 }
 
 impl<T> Publisher<T> {
-    pub(crate) fn health(&mut self, now: Tick, refresher: &'static str) -> Health {
+    pub(crate) fn health(
+        &mut self,
+        now: Tick,
+        refresher: &'static str,
+        sources: Vec<SourceHealth>,
+    ) -> Health {
         self.bring_up_to_date(now);
         let live = |path: &KeyPath| self.made.lives.iter().any(|live| live.meets(path) && !path.is_root());
         let secrets = self.plan.secrets.iter().zip(&self.states).enumerate().map(|(n, (secret, state))| {
@@ -381,8 +447,11 @@ impl<T> Publisher<T> {
         Health {
             ready: secrets.iter().all(|secret| secret.withheld.is_none())
                 && self.stand.iter().all(|section| section.withheld.is_none()),
-            degraded: secrets.iter().any(|secret| !secret.is_ok()) || refresher == "dead",
+            degraded: secrets.iter().any(|secret| !secret.is_ok())
+                || sources.iter().any(|source| source.breaker != Breaker::Closed)
+                || refresher == "dead",
             refresher,
+            sources,
             sections: self.stand.clone(),
             secrets,
             restart_needed,

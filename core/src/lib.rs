@@ -11,7 +11,8 @@
 //! 7. `assemble`: the heart, pure: layers and documents in, a value or a [`Report`] out. [`Explain`]: where each
 //!    key came from.
 //! 8. `store`: the last good document of every secret. `publish`: the one critical section.
-//! 9. `refresh` and [`Keeper`]: looking again. [`Health`], `audit`: telling how it stands, and who asked.
+//! 9. `refresh` and [`Keeper`]: looking again. `leases`: what is made by being read, and that it is given back.
+//!    `reports`: what was given did not work. [`Health`], `audit`: telling how it stands, and who asked.
 //! 10. [`Config`], [`Section`], [`Held`], [`Snapshot`]: what applications hold.
 //!
 //! ```text
@@ -65,6 +66,7 @@
 //! | `models` | yes | [`models::DatabaseCredentials`], [`models::JwtConfig`], [`models::OpenAiConfig`] |
 //! | `files` | yes | mounted secret files as a source, watched |
 //! | `local` | | an age-encrypted file as a source, watched |
+//! | `vault` | | HashiCorp Vault and OpenBao as a source |
 //! | `cli` | | the commands, for an application's own binary and as the program `secretfig` |
 //! | `redact` | | [`redact::Redact`], a `tracing` layer that hides values by the names of their fields |
 //! | `testing` | | [`testing::FakeSource`] and the conformance suite |
@@ -88,9 +90,14 @@ mod health;
 #[cfg_attr(all(target_family = "wasm", target_os = "unknown"), path = "keeperless.rs")]
 mod keeper;
 mod layers;
+#[cfg_attr(
+    all(target_family = "wasm", target_os = "unknown"),
+    allow(dead_code, unused_imports, reason = "only the Keeper tends leases, and there is none on the edge")
+)]
 mod leases;
 mod load;
 mod plan;
+mod policy;
 mod publish;
 mod reference;
 mod refresh;
@@ -130,10 +137,11 @@ pub use config::{Config, Snapshot};
 pub use decode::{Key, KeyKind, Schema};
 pub use env::TextEnv;
 pub use explain::{Explain, Explained};
-pub use health::{Health, LeaseHealth, Refresher, RestartNeeded, SecretHealth, SectionHealth};
+pub use health::{Breaker, Health, LeaseHealth, Refresher, RestartNeeded, SecretHealth, SectionHealth, SourceHealth};
 #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
 pub use keeper::Keeper;
 pub use layers::Profile;
+pub use policy::Policy;
 pub use refresh::Refreshed;
 pub use report::{Fault, FaultKind, LoadError, Report};
 pub use reports::Verdict;

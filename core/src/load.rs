@@ -5,8 +5,9 @@ use crate::builder::Builder;
 use crate::config::{Config, assembler};
 use crate::decode;
 use crate::freeze;
-use crate::leases::{Desk, Ledger};
+use crate::leases::Desk;
 use crate::plan::{Draft, Plan, SecretId};
+use crate::policy::{Errand, Read};
 use crate::publish::Publisher;
 use crate::refresh::Asking;
 use crate::report::{Fault, FaultKind, LoadError, Report};
@@ -18,7 +19,6 @@ use secretfig_source::{At, ErrorKind, Fetched, Revision, Source, SourceError, Ti
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 pub(crate) async fn load<T>(mut builder: Builder<T>) -> Result<Config<T>, LoadError>
 where
@@ -27,19 +27,10 @@ where
     let clock = builder.clock.take().unwrap_or_else(|| Arc::new(SystemClock::default()));
     let until = clock.tick().after(builder.deadline);
     let (freshness, validate) = (builder.freshness, builder.validate.take());
-    let (attempt, deadline) = (builder.attempt, builder.deadline);
+    let knobs = (builder.policy, builder.attempt, builder.deadline);
     let mut draft = Draft::new(builder.factories.keys().cloned().chain(schemes(&builder.sources)).collect());
     let plan = Arc::new(freeze::plan(builder, &mut draft));
-    let mut asking = Asking {
-        plan: plan.clone(),
-        clock: clock.clone(),
-        attempt,
-        deadline,
-        identities: Vec::new(),
-        stamps: AtomicU64::new(0),
-        woken: Arc::default(),
-        ledger: Ledger::default(),
-    };
+    let mut asking = Asking::new(plan.clone(), clock.clone(), knobs);
     // whatever way this ends, what was made and is not served is given back
     let sweep = asking.ledger.sweep((0..plan.secrets.len()).map(SecretId::nth));
     let asked = clock.tick();
@@ -113,6 +104,7 @@ where
     // of an answer that another has replaced
     sweep.give_back().await;
     let publisher = Publisher::new(plan, freshness, Some(assemble), states, Arc::new(made), desk);
+    asking.loading = false;
     Ok(Config::from_parts(publisher, asking, draft.remarks))
 }
 
@@ -155,12 +147,12 @@ async fn wave(asking: &mut Asking, until: Tick) -> Wave {
     for (id, result) in fetched {
         let optional = plan.uses.iter().filter(|used| used.secret == id).all(|used| used.wanted.optional);
         wave.have[id.0 as usize] = match result {
-            Ok(fetched) => {
-                for warning in &fetched.warnings {
+            Ok(got) => {
+                for warning in &got.warnings {
                     let name = &plan.secrets[id.0 as usize].ask;
                     wave.remarks.push(format!("`{name}`: {warning}"));
                 }
-                Have::Got(Arc::new(fetched))
+                Have::Got(Arc::new(got.fetched))
             }
             Err(e) if e.kind() == ErrorKind::Absent && optional => Have::Absent,
             Err(e) => {
@@ -196,11 +188,11 @@ async fn previous(
         let keep = keep && !named.source.mints(&secret.ask);
         (keep && named.source.info().abilities.previous).then_some(async move {
             let ask = secret.ask.clone().at(At::Previous);
-            let left = asking.left(&named.source.info(), until);
-            let mut results = runtime::within(left, named.source.fetch(std::slice::from_ref(&ask))).await?;
-            let result = results.pop()?;
+            let line = asking.line(secret.source, until)?;
+            let read = Read(ask);
+            let result = line.one(read.clone()).await;
             if let Ok(fetched) = &result {
-                asking.ledger.note(*id, &named.source, ask.name(), fetched);
+                read.note(&asking.ledger, *id, &named.source, fetched);
             }
             Some((*id, result))
         })
@@ -261,7 +253,7 @@ async fn rest(asking: &Asking, sets: &Sets, wave: &mut Wave, until: Tick) -> Res
     let mut faults = Vec::new();
     for (id, result) in again {
         match result {
-            Ok(fetched) => wave.have[id.0 as usize] = Have::Got(Arc::new(fetched)),
+            Ok(got) => wave.have[id.0 as usize] = Have::Got(Arc::new(got.fetched)),
             Err(e) => faults.push(source_fault(&asking.plan, id, &e)),
         }
     }

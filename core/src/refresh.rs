@@ -2,17 +2,16 @@
 //!
 //! All of it happens outside the critical section of [`crate::publish`]; what comes back are arrivals.
 
-use crate::audit;
+use crate::health::{Breaker, SourceHealth};
 use crate::leases::{Chore, Ledger, Replaced};
 use crate::plan::{NamedSource, Plan, SecretId};
+use crate::policy::{Endpoint, Got, Line, Policy, SignIn, shortened};
 use crate::publish::{Arrival, Outcome, Published};
 use crate::reports::Reporting;
 use crate::runtime;
 use crate::store::is_taken_away;
 use crate::waiting;
-use secretfig_source::{
-    Ask, Clock, ErrorKind, Fetched, Identity, Lease, Probe, Revision, SourceError, SourceInfo, Tick,
-};
+use secretfig_source::{Clock, ErrorKind, Identity, Lease, Probe, Revision, SourceError, Tick};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,8 +23,13 @@ pub(crate) struct Asking {
     pub(crate) clock: Arc<dyn Clock>,
     /// For one call to a source.
     pub(crate) attempt: Duration,
-    /// For the whole of a start-up.
+    /// For the whole of a start-up, and of a round.
     pub(crate) deadline: Duration,
+    pub(crate) policy: Policy,
+    /// By source.
+    pub(crate) endpoints: Vec<Arc<Endpoint>>,
+    /// Whether this is a start-up still.
+    pub(crate) loading: bool,
     /// Who each source says we are, once signed in.
     pub(crate) identities: Vec<Option<Identity>>,
     pub(crate) stamps: AtomicU64,
@@ -34,6 +38,17 @@ pub(crate) struct Asking {
     /// What was made by being read and is not stored yet.
     pub(crate) ledger: Ledger,
 }
+
+/// When to look at a secret again that could not be had.
+pub(crate) enum Again {
+    /// Then, and not before: nobody would be asked.
+    At(Tick),
+    /// Then at the latest.
+    By(Tick),
+}
+
+/// Between two looks at what another call is trying just now.
+const SHORTEST: Duration = Duration::from_secs(1);
 
 /// How often a set is read again until it rests.
 const TRIES: usize = 3;
@@ -44,135 +59,76 @@ impl Asking {
         self.stamps.fetch_add(1, Ordering::Relaxed) + 1
     }
 
+    pub(crate) fn new(plan: Arc<Plan>, clock: Arc<dyn Clock>, knobs: (Policy, Duration, Duration)) -> Self {
+        let (policy, attempt, deadline) = knobs;
+        let endpoint =
+            |named: &NamedSource| Arc::new(Endpoint::new(&policy, named.source.info().concurrency));
+        Self {
+            endpoints: plan.sources.iter().map(endpoint).collect(),
+            plan,
+            clock,
+            attempt,
+            deadline,
+            policy,
+            loading: true,
+            identities: Vec::new(),
+            stamps: AtomicU64::new(0),
+            woken: Arc::default(),
+            ledger: Ledger::default(),
+        }
+    }
+
+    /// The way to a source, until that moment.
+    pub(crate) fn line(&self, source: usize, until: Tick) -> Option<Line> {
+        Some(Line {
+            named: self.plan.sources.get(source)?.clone(),
+            endpoint: self.endpoints.get(source)?.clone(),
+            clock: self.clock.clone(),
+            policy: self.policy,
+            attempt: self.attempt,
+            loading: self.loading,
+            until,
+            who: self.identities.get(source).cloned().flatten(),
+        })
+    }
+
     /// Signs in to every source that some secret needs, concurrently. Faults by source.
     pub(crate) async fn sign_in(&self, until: Tick) -> Vec<Result<Option<Identity>, SourceError>> {
         let needed: BTreeSet<usize> = self.plan.secrets.iter().map(|secret| secret.source).collect();
-        let signing = self.plan.sources.iter().enumerate().map(|(n, named)| {
-            let needed = needed.contains(&n);
+        let signing = (0..self.plan.sources.len()).map(|n| {
+            let line = self.line(n, until).filter(|_| needed.contains(&n));
             async move {
-                if !needed {
-                    return Ok(None);
-                }
-                let limit = self.left(&named.source.info(), until);
-                match runtime::within(limit, named.source.sign_in()).await {
-                    Some(result) => result,
-                    None => Err(late(named, limit)),
+                match line {
+                    Some(line) => line.one(SignIn).await,
+                    None => Ok(None),
                 }
             }
         });
         waiting::all(signing, usize::MAX).await
     }
 
-    /// For one call to this source: what the application says or, where that is longer, what the source says.
-    pub(crate) fn left(&self, info: &SourceInfo, until: Tick) -> Duration {
-        let attempt = info.attempt.map_or(self.attempt, |own| own.max(self.attempt));
-        until.since(self.clock.tick()).min(attempt)
-    }
-
-    /// Fetches these secrets: per source in calls as its batch says, all concurrently.
-    pub(crate) async fn fetch(
-        &self,
-        wanted: &[SecretId],
-        until: Tick,
-    ) -> BTreeMap<SecretId, Result<Fetched, SourceError>> {
-        let sources = self.calls(wanted).map(|(n, ids, asks, concurrency)| {
-            let calls = ids.into_iter().zip(asks);
-            waiting::all(calls.map(move |(ids, asks)| self.fetch_call(n, ids, asks, until)), concurrency)
-        });
-        waiting::all(sources, usize::MAX).await.into_iter().flatten().flatten().collect()
-    }
-
-    async fn fetch_call(
-        &self,
-        source: usize,
-        ids: Vec<SecretId>,
-        asks: Vec<Ask>,
-        until: Tick,
-    ) -> Vec<(SecretId, Result<Fetched, SourceError>)> {
-        let Some(named) = self.plan.sources.get(source) else { return Vec::new() };
-        let limit = self.left(&named.source.info(), until);
-        let answers = runtime::within(limit, named.source.fetch(&asks)).await;
-        let answers = answers.ok_or_else(|| late(named, limit));
-        let answered = self.answered(source, ids, &asks, answers, audit::fetched);
-        for ((id, result), ask) in answered.iter().zip(&asks) {
-            if let Ok(fetched) = result {
-                self.ledger.note(*id, &named.source, ask.name(), fetched);
-            }
-        }
-        answered
-    }
-
-    /// Probes these secrets, cut into calls in the same way.
-    pub(crate) async fn probe(
-        &self,
-        wanted: &[SecretId],
-        until: Tick,
-    ) -> BTreeMap<SecretId, Result<Probe, SourceError>> {
-        let sources = self.calls(wanted).map(|(n, ids, asks, concurrency)| {
-            let calls = ids.into_iter().zip(asks);
-            waiting::all(calls.map(move |(ids, asks)| self.probe_call(n, ids, asks, until)), concurrency)
-        });
-        waiting::all(sources, usize::MAX).await.into_iter().flatten().flatten().collect()
-    }
-
-    async fn probe_call(
-        &self,
-        source: usize,
-        ids: Vec<SecretId>,
-        asks: Vec<Ask>,
-        until: Tick,
-    ) -> Vec<(SecretId, Result<Probe, SourceError>)> {
-        let Some(named) = self.plan.sources.get(source) else { return Vec::new() };
-        let limit = self.left(&named.source.info(), until);
-        let answers = runtime::within(limit, named.source.probe(&asks)).await;
-        let answers = answers.ok_or_else(|| late(named, limit));
-        self.answered(source, ids, &asks, answers, audit::probed)
-    }
-
-    /// One result per ask, each audited; a call that came to no end, and an answer too few, are results too.
-    fn answered<A>(
-        &self,
-        source: usize,
-        ids: Vec<SecretId>,
-        asks: &[Ask],
-        answers: Result<Vec<Result<A, SourceError>>, SourceError>,
-        tell: fn(Option<&Identity>, &str, &str, &Result<A, SourceError>),
-    ) -> Vec<(SecretId, Result<A, SourceError>)> {
-        let name = self.plan.sources.get(source).map_or("", |named| named.name.as_str());
-        let identity = self.identities.get(source).and_then(Option::as_ref);
-        let (answers, late) = match answers {
-            Ok(answers) => (answers, None),
-            Err(late) => (Vec::new(), Some(late)),
-        };
-        let mut answers = answers.into_iter();
-        let each = ids.into_iter().zip(asks).map(|(id, ask)| {
-            let none = || late.clone().map_or_else(|| short(name, ask), |late| late.secret(ask.name()));
-            let result = answers.next().unwrap_or_else(|| Err(none()));
-            tell(identity, name, &ask.to_string(), &result);
-            (id, result)
+    /// How the sources stand.
+    pub(crate) fn sources_health(&self, now: Tick) -> Vec<SourceHealth> {
+        let each = self.plan.sources.iter().zip(&self.endpoints).map(|(named, endpoint)| {
+            let breaker = endpoint.open().map_or(Breaker::Closed, |open| Breaker::Open {
+                since_seconds: now.since(open.since).as_secs(),
+                next_seconds: open.next.since(now).as_secs(),
+                because: open.because,
+            });
+            SourceHealth { source: named.name.clone(), breaker }
         });
         each.collect()
     }
 
-    /// The planner: cuts asks into calls, per source, with how many calls may run at once.
-    fn calls(
-        &self,
-        wanted: &[SecretId],
-    ) -> impl Iterator<Item = (usize, Vec<Vec<SecretId>>, Vec<Vec<Ask>>, usize)> {
-        let mut by_source: BTreeMap<usize, Vec<(SecretId, Ask)>> = BTreeMap::new();
-        for id in wanted {
-            if let Some(secret) = self.plan.secrets.get(id.0 as usize) {
-                by_source.entry(secret.source).or_default().push((*id, secret.ask.clone()));
-            }
+    /// When to look again at what could not be had of a source: as soon as its breaker lets someone try it, and otherwise
+    /// about as soon as that would be.
+    fn again(&self, secret: SecretId, now: Tick) -> Again {
+        let source = self.plan.secrets.get(secret.0 as usize).map(|secret| secret.source);
+        let open = source.and_then(|source| self.endpoints.get(source)?.open());
+        match open {
+            Some(open) => Again::At(open.next.max(now.after(SHORTEST))),
+            None => Again::By(now.after(shortened(self.policy.pause, runtime::random()))),
         }
-        by_source.into_iter().filter_map(|(source, asks)| {
-            let info = self.plan.sources.get(source)?.source.info();
-            let size = if asks.len() >= info.batch.from { info.batch.at_most.max(1) } else { 1 };
-            let ids = asks.chunks(size).map(|call| call.iter().map(|(id, _)| *id).collect()).collect();
-            let asks =
-                asks.chunks(size).map(|call| call.iter().map(|(_, ask)| ask.clone()).collect()).collect();
-            Some((source, ids, asks, info.concurrency.max(1)))
-        })
     }
 
     /// Reads the members of these sets again until a look finds that none has moved since it was read: by probe, or
@@ -181,7 +137,7 @@ impl Asking {
         &self,
         sets: Vec<Vec<SecretId>>,
         read: &mut BTreeMap<SecretId, Revision>,
-        fetched: &mut BTreeMap<SecretId, Result<Fetched, SourceError>>,
+        fetched: &mut BTreeMap<SecretId, Result<Got, SourceError>>,
         until: Tick,
     ) -> Unrest {
         let mut unrest = Unrest::default();
@@ -195,12 +151,12 @@ impl Asking {
         &self,
         members: Vec<SecretId>,
         read: &mut BTreeMap<SecretId, Revision>,
-        fetched: &mut BTreeMap<SecretId, Result<Fetched, SourceError>>,
+        fetched: &mut BTreeMap<SecretId, Result<Got, SourceError>>,
         until: Tick,
         unrest: &mut Unrest,
     ) {
         // what is made by being read is never read for this
-        let minted = |id: &SecretId, fetched: &BTreeMap<SecretId, Result<Fetched, SourceError>>| matches!(fetched.get(id), Some(Ok(new)) if !new.repeatable);
+        let minted = |id: &SecretId, fetched: &BTreeMap<SecretId, Result<Got, SourceError>>| matches!(fetched.get(id), Some(Ok(new)) if !new.repeatable);
         let steady: Vec<SecretId> = members.iter().filter(|id| !minted(id, fetched)).copied().collect();
         for attempt in 0..=TRIES {
             for id in &members {
@@ -273,21 +229,6 @@ pub(crate) struct Unrest {
     pub(crate) stopped: BTreeSet<SecretId>,
 }
 
-fn late(named: &NamedSource, limit: Duration) -> SourceError {
-    let error = SourceError::new(ErrorKind::Timeout, named.name.clone());
-    match named.source.info().late {
-        // what is left of a deadline has digits that nobody reads
-        Some(hint) => error.hint_naming(format!("it took longer than {:.1} s: {hint}", limit.as_secs_f64())),
-        None => error,
-    }
-}
-
-fn short(source: &str, ask: &Ask) -> SourceError {
-    SourceError::new(ErrorKind::Malformed, source.to_owned())
-        .secret(ask.name())
-        .hint("the source gave fewer answers than it was asked for; this is a fault of the source")
-}
-
 /// One secret that is to be looked at.
 pub(crate) struct Look {
     pub(crate) secret: SecretId,
@@ -321,6 +262,10 @@ pub(crate) trait Erased: Send + Sync {
     /// The secrets of the leases that are out.
     fn leases_out(&self) -> Vec<String>;
     fn publish(&self, arrivals: Vec<Arrival>) -> Published;
+    /// Those of these of which something is served, or was found, that was read after that moment of the stamp counter.
+    fn read_since(&self, secrets: &[SecretId], stamp: u64) -> BTreeSet<SecretId>;
+    /// Says when to look at these again.
+    fn look_again(&self, secrets: Vec<(SecretId, Again)>);
     /// Flips what has come to its end.
     fn flip(&self);
     #[cfg_attr(
@@ -404,6 +349,10 @@ pub(crate) async fn round_of(config: &dyn Erased, looks: Vec<Look>) -> Refreshed
             _ => to_fetch.push(look.secret),
         }
     }
+    // someone who began later has read it already: a thousand who ask at once read it once
+    let read = config.read_since(&to_fetch, started);
+    let forced = |secret: &SecretId| looks.iter().any(|look| look.secret == *secret && look.read);
+    to_fetch.retain(|secret| !read.contains(secret) || forced(secret));
     let mut fetched = asking.fetch(&to_fetch, until).await;
     let mut unrest = settle_sets(&asking, &looks, &mut fetched, until).await;
     for look in &looks {
@@ -417,12 +366,14 @@ pub(crate) async fn round_of(config: &dyn Erased, looks: Vec<Look>) -> Refreshed
                 .extend(looks.iter().filter(|other| other.set == look.set).map(|other| other.secret));
         }
     }
+    let mut begun: BTreeMap<SecretId, u64> = BTreeMap::new();
     for (secret, result) in fetched {
+        begun.extend(result.as_ref().ok().map(|new| (secret, new.started)));
         let outcome = match result {
             Err(e) => Outcome::Failed(e),
             Ok(_) if unrest.torn.contains(&secret) => Outcome::Torn,
             Ok(_) if unrest.stopped.contains(&secret) => Outcome::Waiting,
-            Ok(new) => Outcome::Got(new),
+            Ok(new) => Outcome::Got(new.fetched),
         };
         outcomes.insert(secret, outcome);
     }
@@ -437,7 +388,16 @@ pub(crate) async fn round_of(config: &dyn Erased, looks: Vec<Look>) -> Refreshed
         _ => None,
     });
     let failed: Vec<SourceError> = failed.collect();
-    let arrivals = outcomes.into_iter().map(|(secret, outcome)| Arrival { secret, started, asked, outcome });
+    let now = asking.clock.tick();
+    let out = outcomes.iter().filter_map(|(secret, outcome)| match outcome {
+        Outcome::Failed(e) if e.kind().is_outage() => Some((*secret, asking.again(*secret, now))),
+        _ => None,
+    });
+    config.look_again(out.collect());
+    let arrivals = outcomes.into_iter().map(|(secret, outcome)| {
+        let started = begun.get(&secret).copied().unwrap_or(started);
+        Arrival { secret, started, asked, outcome }
+    });
     let published = config.publish(arrivals.collect());
     for (secret, kind) in sweep.give_back().await {
         tracing::error!(target: "secretfig", secret, reason = kind.as_str(), "what was made and refused could not be given back");
@@ -449,7 +409,7 @@ pub(crate) async fn round_of(config: &dyn Erased, looks: Vec<Look>) -> Refreshed
 async fn settle_sets(
     asking: &Asking,
     looks: &[Look],
-    fetched: &mut BTreeMap<SecretId, Result<Fetched, SourceError>>,
+    fetched: &mut BTreeMap<SecretId, Result<Got, SourceError>>,
     until: Tick,
 ) -> Unrest {
     let touched: BTreeSet<usize> =

@@ -35,6 +35,9 @@ mod half {
         }
     }
 
+    /// Whether there are timers, and callers may wait for each other's calls.
+    pub(crate) const WAITS: bool = true;
+
     /// The future's output, or `None` once the time is over.
     pub(crate) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
         tokio::time::timeout(limit, future).await.ok()
@@ -87,6 +90,12 @@ mod half {
             SystemTime::UNIX_EPOCH
         }
     }
+
+    /// No timers, and hosts that end a request which waits for another one's call.
+    pub(crate) const WAITS: bool = false;
+
+    /// Nobody sleeps where nobody waits.
+    pub(crate) async fn sleep(_: Duration) {}
 
     /// No timers are assumed: the host's `fetch` has its own deadline.
     pub(crate) async fn within<F: Future>(_: Duration, future: F) -> Option<F::Output> {

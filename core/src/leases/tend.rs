@@ -3,6 +3,7 @@
 use super::ledger::is_gone;
 use crate::audit;
 use crate::plan::{Plan, SecretId};
+use crate::policy::{GiveBack, Renew};
 use crate::refresh::{Asking, Erased};
 use crate::runtime;
 use crate::waiting;
@@ -62,26 +63,22 @@ impl Asking {
         let (Chore::Renew(secret, _) | Chore::Revoke(secret, _)) = chore;
         let unknown = || SourceError::new(ErrorKind::Misconfigured, "");
         let asked = self.plan.secrets.get(secret.0 as usize).ok_or_else(unknown)?;
-        let named = self.plan.sources.get(asked.source).ok_or_else(unknown)?;
-        let limit = self.left(&named.source.info(), Tick::FAR);
-        let called = runtime::within(limit, async {
-            match chore {
-                Chore::Renew(_, lease) => named.source.renew(lease).await.map(Some),
-                Chore::Revoke(_, lease) => match named.source.revoke(lease).await {
-                    Err(e) if !is_gone(&e) => Err(e),
-                    _ => Ok(None),
-                },
-            }
-        });
-        let late = || SourceError::new(ErrorKind::Timeout, named.name.clone());
-        let result = called.await.unwrap_or_else(|| Err(late()));
+        let line = self.line(asked.source, Tick::FAR).ok_or_else(unknown)?;
+        // once: a lease's life has its own times for trying again
+        let result = match chore {
+            Chore::Renew(_, lease) => line.once(Renew(lease.clone())).await.map(Some),
+            Chore::Revoke(_, lease) => match line.once(GiveBack(lease.clone())).await {
+                Err(e) if !is_gone(&e) => Err(e),
+                _ => Ok(None),
+            },
+        };
         let outcome = match (&result, chore) {
             (Err(e), _) => e.kind().as_str(),
             (Ok(_), Chore::Renew(..)) => "renewed",
             (Ok(_), Chore::Revoke(..)) => "given back",
         };
         let identity = self.identities.get(asked.source).and_then(Option::as_ref);
-        audit::line(identity, &named.name, &asked.ask.to_string(), None, outcome, "wire");
+        audit::line(identity, &line.named.name, &asked.ask.to_string(), None, outcome, "wire");
         result
     }
 }
