@@ -1,4 +1,12 @@
-//! HashiCorp Vault and OpenBao as a source of secretfig.
+#![doc = include_str!("../README.md")]
+//!
+//! # The way of a secret through this crate
+//!
+//! ```text
+//!  Settings ──▶ a name's place ──▶ requests ──▶ replies ──▶ Document, Revision, Lease
+//!  (settings)   (naming, mount)    (protocol,   (reply)
+//!                                   or source)     └── refusals, by one table (error)
+//! ```
 
 #[cfg(all(feature = "sdk", not(all(target_family = "wasm", target_os = "unknown"))))]
 mod adapter;
