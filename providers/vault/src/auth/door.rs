@@ -291,8 +291,8 @@ impl Door {
                 _ => return Err(refusal(&reply, Doing::Token, self.clock.wall()).into()),
             }
         } else {
-            // it may not ask about itself; some servers say it all the same
-            super::is_invalid(refused)
+            // it may not ask about itself, so the refusal itself has to tell
+            !super::lacks_right(refused)
         };
         if dead {
             session.dead.store(true, Ordering::Release);

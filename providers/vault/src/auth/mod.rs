@@ -139,7 +139,7 @@ impl Ways {
                 let known = tree(&reply).ok().and_then(|tree| self.known(&tree));
                 known.map(Some).ok_or_else(|| refusal(&reply, Doing::Token, self.clock.wall()).into())
             }
-            403 if !is_invalid(&reply) => Ok(None),
+            403 if lacks_right(&reply) => Ok(None),
             _ => Err(refusal(&reply, Doing::Token, self.clock.wall()).into()),
         }
     }
@@ -245,10 +245,11 @@ fn grant_of(tree: &Node) -> Option<(Grant, u64)> {
     Some((grant, number(auth, "num_uses").unwrap_or(0)))
 }
 
-/// Whether the server says outright that a token is none. Some do; others deny a dead one as they deny a right.
-fn is_invalid(reply: &Reply) -> bool {
-    let says = |phrase: &str| crate::reply::Body::read(reply).is_ok_and(|body| body.says(phrase));
-    says("invalid token") || says("bad token")
+/// Whether a 403 is that of a token which lives and lacks a right. Both Vault and OpenBao list what a policy denied
+/// (`1 error occurred: …`), and say of a dead token no more than `permission denied`, or that it is invalid.
+fn lacks_right(reply: &Reply) -> bool {
+    crate::reply::Body::read(reply)
+        .is_ok_and(|body| body.says("1 error occurred") && !body.says("invalid token"))
 }
 
 /// No time that a server states is longer than a hundred years, so that none overflows.

@@ -1,6 +1,6 @@
 //! The suite of every source, on KV v2 and on KV v1.
 
-use crate::hop::{root, vault};
+use crate::hop::{post, root, vault};
 use secretfig_source::testing::{Stage, Wait, conformance};
 use secretfig_source::{
     Ask, Fetched, Identity, Lease, Probe, Reading, Revision, Source, SourceError, SourceInfo, async_trait,
@@ -23,7 +23,8 @@ impl Mount {
     async fn new(v2: bool) -> Self {
         let server = OpenBao::start().await;
         if !v2 {
-            root(&server, "POST", "sys/mounts/old", json!({ "type": "kv", "options": { "version": "1" } })).await;
+            root(&server, "POST", "sys/mounts/old", json!({ "type": "kv", "options": { "version": "1" } }))
+                .await;
         }
         let mut mount = Self { server, v2, denied: Mutex::default(), token: String::new() };
         mount.policy().await;
@@ -63,12 +64,14 @@ impl Stage for Mount {
     }
 
     async fn put(&self, name: &str, value: &[u8]) {
-        let data = match serde_json::from_slice(value) {
-            Ok(Value::Object(table)) => Value::Object(table),
-            _ => json!({ "value": std::str::from_utf8(value).unwrap() }),
+        // as it is: a tree in between would write a number in another way
+        let text = std::str::from_utf8(value).unwrap();
+        let data = match serde_json::from_str(text) {
+            Ok(Value::Object(_)) => text.to_owned(),
+            _ => json!({ "value": text }).to_string(),
         };
-        let body = if self.v2 { json!({ "data": data }) } else { data };
-        root(&self.server, "POST", &self.at("data", name), body).await;
+        let body = if self.v2 { format!("{{\"data\":{data}}}") } else { data };
+        post(&self.server, &self.at("data", name), body.as_bytes(), false).await;
     }
 
     async fn remove(&self, name: &str) {
@@ -82,7 +85,11 @@ impl Stage for Mount {
     }
 
     async fn outage(&self, on: bool) -> bool {
-        if on { self.server.seal().await } else { self.server.unseal().await }
+        if on {
+            self.server.seal().await
+        } else {
+            self.server.unseal().await
+        }
         true
     }
 

@@ -1,6 +1,6 @@
 //! What every test here needs: a clock, and a hop that counts what passes.
 
-use secretfig_source::protocol::{Http, HttpError, Limits, Reply, Request};
+use secretfig_source::protocol::{Credential, Http, HttpError, Limits, Origin, Reply, Request};
 use secretfig_source::{Clock, Tick, async_trait};
 use secretfig_test_servers::OpenBao;
 use secretfig_transport::{Settings as Way, Transport};
@@ -59,7 +59,7 @@ impl Http for Hop {
 /// The source that signs in in this way, and what passes between it and the server.
 pub(crate) fn vault(server: &OpenBao, auth: Auth) -> (Arc<Vault>, Arc<Hop>) {
     let hop = Hop::new();
-    let settings = Settings::new(server.address(), auth).unwrap();
+    let settings = Settings::new(server.address(), auth).unwrap().known_mount("old", None).unwrap();
     (Arc::new(Vault::over(settings, hop.clone(), clock()).unwrap()), hop)
 }
 
@@ -95,4 +95,21 @@ pub(crate) async fn approle(server: &OpenBao, role: Value) -> (String, String) {
     let secret_id = root(server, "POST", "auth/approle/role/app/secret-id", json!({})).await;
     let text = |reply: &Value, key: &str| reply["data"][key].as_str().unwrap().to_owned();
     (text(&role_id, "role_id"), text(&secret_id, "secret_id"))
+}
+
+/// A `POST` as root of this very text, wrapped where that is asked for.
+pub(crate) async fn post(server: &OpenBao, path: &str, body: &[u8], wrap: bool) -> Value {
+    let origin = Origin::parse(server.address()).unwrap();
+    let header = |name: &'static str| name.parse::<http::HeaderName>().unwrap();
+    let token = Credential::header(&origin, header("x-vault-token"), server.root_token()).unwrap();
+    let segments = std::iter::once("v1").chain(path.split('/'));
+    let mut request =
+        Request::new(http::Method::POST, &origin, segments).unwrap().credential(&token).unwrap();
+    if wrap {
+        request = request.header(header("x-vault-wrap-ttl"), "60s").unwrap();
+    }
+    let request = request.body("application/json", body.to_vec().into());
+    let reply = Hop::new().send(request, Limits::default()).await.unwrap();
+    assert!(reply.status().is_success(), "POST {path}: {reply:?}");
+    serde_json::from_slice(reply.body()).unwrap_or_default()
 }

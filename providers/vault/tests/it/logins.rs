@@ -88,9 +88,9 @@ async fn short_and_limited_tokens_are_replaced_and_not_hammered() {
     let server = OpenBao::start().await;
     root(&server, "POST", "secret/data/db", json!({ "data": { "password": "x" } })).await;
     for (role, logins) in [
-        (json!({ "token_num_uses": 3 }), 4..=4),
-        (json!({ "token_type": "batch", "token_ttl": "1h" }), 1..=1),
-        (json!({ "token_period": "1h" }), 1..=1),
+        (json!({ "token_num_uses": 3 }), 4..=5),
+        (json!({ "token_num_uses": 0, "token_type": "batch", "token_ttl": "1h" }), 1..=1),
+        (json!({ "token_type": "service", "token_period": "1h" }), 1..=1),
     ] {
         let (vault, hop) = vault(&server, by_approle(approle(&server, role.clone()).await));
         for _ in 0..10 {

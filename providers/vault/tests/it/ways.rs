@@ -1,18 +1,16 @@
 //! Each way to sign in, one by one.
 
-use crate::hop::{approle, policy, root, vault};
+use crate::hop::{approle, policy, post, root, vault};
 use secretfig_source::{Ask, ErrorKind, Source};
 use secretfig_test_servers::OpenBao;
 use secretfig_vault::{Auth, Given, SecretId};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
 
-async fn wrapped(server: &OpenBao, path: &str, body: Value) -> String {
-    // the harness sends no header of ours, so the wrapping is asked for as the interface's own tool does
-    let plain = root(server, "POST", path, body).await;
-    let wrap = root(server, "POST", "sys/wrapping/wrap", plain["data"].clone()).await;
-    wrap["wrap_info"]["token"].as_str().unwrap_or_default().to_owned()
+async fn wrapped(server: &OpenBao, path: &str) -> String {
+    let reply = post(server, path, b"{}", true).await;
+    reply["wrap_info"]["token"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]
@@ -53,12 +51,19 @@ async fn a_wrapped_secret_id_is_looked_at_before_it_is_opened() {
         role_id: Given::Text(role_id.as_str().into()),
         secret_id: SecretId::Wrapped(Given::Text(wrapping.into())),
     };
+    let wrapping = wrapped(&server, "auth/approle/role/app/secret-id").await;
+    let (source, hop) = vault(&server, by(&wrapping));
+    assert_eq!(source.sign_in().await.unwrap().unwrap().as_str(), "approle");
+    assert_eq!((hop.count("wrapping/lookup"), hop.count("wrapping/unwrap"), hop.count("/login")), (1, 1, 1));
+    // the same once more: somebody has opened it
+    let e = vault(&server, by(&wrapping)).0.sign_in().await.unwrap_err();
+    assert!(e.kind() == ErrorKind::Unauthenticated && e.what_to_do().contains("tampering"), "{e}");
     // wrapped by another endpoint than the role's: it is not opened
-    let foreign = wrapped(&server, "auth/approle/role/app/secret-id", json!({})).await;
+    let foreign = wrapped(&server, "sys/wrapping/wrap").await;
     let (source, hop) = vault(&server, by(&foreign));
     let e = source.sign_in().await.unwrap_err();
     assert_eq!(e.kind(), ErrorKind::Unauthenticated);
-    assert!(e.what_to_do().contains("tampering"), "{e}");
+    assert!(e.what_to_do().contains("another in its place"), "{e}");
     assert_eq!((hop.count("wrapping/unwrap"), hop.count("/login")), (0, 0));
     // one that is none, or was opened already
     let (source, hop) = vault(&server, by("s.used"));
