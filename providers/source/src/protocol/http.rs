@@ -49,14 +49,14 @@ impl<H: Http + ?Sized> Http for Box<H> {
 pub struct Limits {
     /// From the first byte out to the last byte in. Default 3 s.
     pub deadline: Duration,
-    /// Bytes of a reply's body. Default 8 MiB: what JSON makes of a document of 1 MiB at worst, and
-    /// some room.
+    /// Bytes of a reply's body. Default 7 MiB: what JSON makes of a document of 1 MiB at worst, and some room;
+    /// with what a client holds beside the body, an endless one costs less than 8 MiB.
     pub max_bytes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { deadline: Duration::from_secs(3), max_bytes: 8 << 20 }
+        Self { deadline: Duration::from_secs(3), max_bytes: 7 << 20 }
     }
 }
 
@@ -226,16 +226,9 @@ impl Reply {
         &self.headers
     }
 
-    /// How long `Retry-After` asks to wait: seconds, or until a date, of which `wall` is the other end. None
-    /// where it says neither, or a date that is over: then one's own pause is the better guess. However much
-    /// is asked for, it is told; whoever waits has a bound of their own.
+    /// How long the server asks to wait, by [`retry_after`].
     pub fn retry_after(&self, wall: SystemTime) -> Option<Duration> {
-        let text = self.header("retry-after")?.trim();
-        if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
-            return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
-        }
-        let until = httpdate::parse_http_date(text).ok()?;
-        until.duration_since(wall).ok().filter(|wait| !wait.is_zero())
+        retry_after(self.header("retry-after")?, wall)
     }
 
     /// The body. A slice of it shares its bytes.
@@ -249,13 +242,26 @@ impl Reply {
     }
 }
 
+/// How long a `Retry-After` asks to wait: seconds, or until a date, of which `wall` is the other end. None where
+/// it says neither, or a date that is over: then one's own pause is the better guess. However much is asked for,
+/// it is told; whoever waits has a bound of their own. For adapters of SDKs, which see no [`Reply`].
+pub fn retry_after(text: &str, wall: SystemTime) -> Option<Duration> {
+    let text = text.trim();
+    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
+    }
+    let until = httpdate::parse_http_date(text).ok()?;
+    until.duration_since(wall).ok().filter(|wait| !wait.is_zero())
+}
+
 impl fmt::Debug for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Reply({})", self.status.as_u16())
     }
 }
 
-/// Why no whole reply came. There is no room for a foreign error, which may hold a URL or a body.
+/// Why no whole reply came. There is no room for a foreign error, which may hold a URL or a body. It is an
+/// [`Error`](std::error::Error) so that it finds its way through an SDK, whose own words are not shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HttpError {
     fault: HttpFault,
@@ -296,23 +302,39 @@ impl HttpError {
         self.fault
     }
 
+    fn kind(&self) -> ErrorKind {
+        match self.fault {
+            HttpFault::Timeout => ErrorKind::Timeout,
+            HttpFault::Transport => ErrorKind::Transport,
+            HttpFault::Tls => ErrorKind::Tls,
+            HttpFault::TooLarge => ErrorKind::TooLarge,
+            HttpFault::Misconfigured => ErrorKind::Misconfigured,
+        }
+    }
+
     /// As the error of the source of that scheme, to which a secret's name can be added.
     pub fn of_source(self, scheme: impl Into<Cow<'static, str>>) -> SourceError {
-        let (kind, hint) = match self.fault {
-            HttpFault::Timeout => (ErrorKind::Timeout, None),
-            HttpFault::Transport => (ErrorKind::Transport, None),
-            HttpFault::Tls => (ErrorKind::Tls, None),
+        let hint = match self.fault {
             // the kind's own hint is about the secret, but a reply holds more than that
-            HttpFault::TooLarge => (ErrorKind::TooLarge, Some("the reply is larger than a reply may be")),
-            HttpFault::Misconfigured => (ErrorKind::Misconfigured, None),
+            HttpFault::TooLarge => Some("the reply is larger than a reply may be"),
+            _ => None,
         };
-        let error = SourceError::new(kind, scheme);
+        let error = SourceError::new(self.kind(), scheme);
         match self.hint.or(hint) {
             Some(hint) => error.hint(hint),
             None => error,
         }
     }
 }
+
+impl fmt::Display for HttpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind().as_str())?;
+        self.hint.map_or(Ok(()), |hint| write!(f, ": {hint}"))
+    }
+}
+
+impl std::error::Error for HttpError {}
 
 #[cfg(test)]
 mod tests {
