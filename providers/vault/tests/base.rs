@@ -1,19 +1,20 @@
 //! The half without an SDK, on a real OpenBao.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-use secretfig_source::protocol::{Limits, Over};
+use http::{HeaderName, Method};
+use secretfig_source::protocol::{Credential, Http, HttpError, Limits, Origin, Over, Reply, Request};
 use secretfig_source::testing::{Stage, Wait, conformance};
 use secretfig_source::{
-    Ask, At, Clock, ErrorKind, Format, Node, Reading, Revision, Source, SourceError, Tick, Withdrawn,
-    async_trait,
+    Ask, At, Clock, ErrorKind, Exposed, Fetched, Format, Identity, Lease, Node, Probe, Reading, Revision,
+    Source, SourceError, SourceInfo, Tick, Withdrawn, async_trait,
 };
 use secretfig_test_servers::OpenBao;
 use secretfig_transport::Transport;
 use secretfig_vault::protocol::Vault;
 use secretfig_vault::{Auth, Given, Kind, SecretId, Settings};
 use serde_json::{Value, json};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 struct Wall(tokio::time::Instant);
@@ -54,8 +55,6 @@ struct Place {
     source: Arc<Base>,
     mount: &'static str,
     data: &'static str,
-    /// A name is denied by a rule of its own, which beats the one of the mount.
-    denied: AtomicUsize,
 }
 
 impl Place {
@@ -68,7 +67,7 @@ impl Place {
         }
         let settings = settings(&bao, &token).known_mount(mount, None).unwrap();
         let data = if kind == Kind::V2 { "/data" } else { "" };
-        Self { source: Arc::new(over(settings)), bao, mount, data, denied: AtomicUsize::new(0) }
+        Self { source: Arc::new(over(settings)), bao, mount, data }
     }
 
     fn path(&self, name: &str) -> String {
@@ -79,20 +78,29 @@ impl Place {
 #[async_trait]
 impl Stage for Place {
     fn source(&self) -> Arc<dyn Source> {
-        self.source.clone()
+        if self.data.is_empty() { Arc::new(Unversioned(self.source.clone())) } else { self.source.clone() }
     }
     fn name(&self, plain: &str) -> String {
         format!("{}/suite/{plain}", self.mount)
     }
     async fn put(&self, name: &str, value: &[u8]) {
         let text = std::str::from_utf8(value).unwrap();
+        // as text: a number keeps its last digit
         let table = match serde_json::from_str::<Value>(text) {
-            Ok(table @ Value::Object(_)) => table,
-            _ => json!({ "value": text }),
+            Ok(Value::Object(_)) => text.to_owned(),
+            _ => json!({ "value": text }).to_string(),
         };
-        let body = if self.data.is_empty() { table } else { json!({ "data": table }) };
-        let (status, _) = self.bao.call("POST", &self.path(name), body).await;
-        assert!(status == 200 || status == 204, "{status}");
+        let body = if self.data.is_empty() { table } else { format!("{{\"data\":{table}}}") };
+        let origin = Origin::parse(self.bao.address()).unwrap();
+        let token = HeaderName::from_static("x-vault-token");
+        let root = Credential::header(&origin, token, self.bao.root_token()).unwrap();
+        let path = format!("v1/{}", self.path(name));
+        let request =
+            Request::new(Method::POST, &origin, path.split('/')).unwrap().credential(&root).unwrap();
+        let request = request.body("application/json", body.into_bytes().into());
+        let transport = Transport::new(secretfig_transport::Settings::default()).unwrap();
+        let reply = transport.send(request, Limits::default()).await.unwrap();
+        assert!(reply.status().is_success(), "{reply:?}");
     }
     async fn remove(&self, name: &str) {
         let path = if self.data.is_empty() {
@@ -103,7 +111,6 @@ impl Stage for Place {
         assert_eq!(self.bao.call("DELETE", &path, Value::Null).await.0, 204);
     }
     async fn deny(&self, name: &str) -> bool {
-        self.denied.fetch_add(1, SeqCst);
         let metadata = name.replacen(self.mount, &format!("{}/metadata", self.mount), 1);
         let policy = format!(
             "path \"{0}/*\" {{ capabilities = [\"read\", \"list\"] }}\n\
@@ -130,8 +137,41 @@ impl Stage for Place {
     fn reading(&self) -> Reading {
         Reading { allow_empty: true, field: Some("value".into()), ..Reading::default() }
     }
+    fn number(&self, literal: &str) -> String {
+        // a KV v2 mount stores a number as a float, and drops its last zeros
+        let kept = if self.data.is_empty() { literal } else { literal.trim_end_matches('0') };
+        kept.to_owned()
+    }
     fn version(&self, revision: &Revision) -> String {
         revision.as_str().split_once(' ').map_or(revision.as_str(), |(number, _)| number).to_owned()
+    }
+}
+
+/// Claims what a mount without versions can do: one Vault has mounts of both kinds.
+struct Unversioned(Arc<Base>);
+
+#[async_trait]
+impl Source for Unversioned {
+    fn info(&self) -> SourceInfo {
+        let info = self.0.info();
+        let mut can = info.abilities;
+        (can.previous, can.versions, can.created) = (false, false, false);
+        info.abilities(can)
+    }
+    async fn sign_in(&self) -> Result<Option<Identity>, SourceError> {
+        self.0.sign_in().await
+    }
+    async fn fetch(&self, asks: &[Ask]) -> Vec<Result<Fetched, SourceError>> {
+        self.0.fetch(asks).await
+    }
+    async fn probe(&self, asks: &[Ask]) -> Vec<Result<Probe, SourceError>> {
+        self.0.probe(asks).await
+    }
+    async fn renew(&self, lease: &Lease) -> Result<Lease, SourceError> {
+        self.0.renew(lease).await
+    }
+    async fn revoke(&self, lease: &Lease) -> Result<(), SourceError> {
+        self.0.revoke(lease).await
     }
 }
 
@@ -286,4 +326,129 @@ async fn the_next_address_is_asked_where_one_is_sealed_or_gone() {
     assert!(get(&source, Ask::new("a")).await.is_ok(), "the other one answers");
     drop(one);
     assert!(get(&source, Ask::new("a")).await.is_ok());
+}
+
+/// What went over the wire, tokens apart, in the order of a person's reading.
+#[derive(Clone)]
+struct Recorded(Transport, Arc<Mutex<BTreeSet<String>>>);
+
+#[async_trait]
+impl Http for Recorded {
+    async fn send(&self, request: Request, limits: Limits) -> Result<Reply, HttpError> {
+        let mut headers: Vec<String> = request
+            .headers()
+            .iter()
+            .filter(|(name, _)| !name.as_str().ends_with("token"))
+            .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+            .collect();
+        headers.sort();
+        // both spell a listing as the API has it
+        let (method, url) = match (request.method().as_str(), request.url()) {
+            ("LIST", url) => ("GET".to_owned(), format!("{url}?list=true")),
+            (method, url) => (method.to_owned(), url),
+        };
+        let body = match serde_json::from_slice::<Value>(request.payload()) {
+            Ok(body) => body.to_string(),
+            Err(_) => String::from_utf8(request.payload().to_vec()).unwrap(),
+        };
+        self.1.lock().unwrap().insert(format!("{method} {url} {headers:?} {body}"));
+        self.0.send(request, limits).await
+    }
+}
+
+fn leaves(node: &Node, path: &str, all: &mut Vec<String>) {
+    match node {
+        Node::Table(table) => {
+            table.iter().for_each(|(key, node)| leaves(node, &format!("{path}.{key}"), all))
+        }
+        Node::List(list) => list.iter().for_each(|node| leaves(node, &format!("{path}[]"), all)),
+        Node::Null => all.push(format!("{path} = null")),
+        Node::Leaf(leaf) => all.push(match leaf.expose_secret() {
+            Exposed::Text(text) => format!("{path} = text {text}"),
+            Exposed::Number(number) => format!("{path} = number {number}"),
+            Exposed::Bool(yes) => format!("{path} = {yes}"),
+            Exposed::Bytes(bytes) => format!("{path} = {bytes:?}"),
+        }),
+    }
+}
+
+/// All that a source says to these asks: of a refusal its kind and its words, of an answer every leaf.
+async fn said(source: &dyn Source, asks: &[Ask]) -> Vec<String> {
+    let mut all = Vec::new();
+    for ask in asks {
+        // one by one: what is asked side by side may be asked in another order
+        let answer = source.fetch(std::slice::from_ref(ask)).await.remove(0);
+        match answer {
+            Ok(fetched) => {
+                let how = Reading { allow_empty: true, ..Reading::default() };
+                let revision = fetched.revision.as_str();
+                all.push(format!("{ask}: {revision} {:?} {}", fetched.created, fetched.repeatable));
+                leaves(&fetched.document.read(&how).unwrap(), "", &mut all);
+            }
+            Err(e) => all.push(format!("{ask}: {e}")),
+        }
+        let probed = source.probe(std::slice::from_ref(ask)).await.remove(0);
+        all.push(format!("{ask}: {probed:?}"));
+    }
+    all
+}
+
+/// The half on vaultrs' endpoint types, and the one by hand: the same requests, the same documents, the same refusals.
+#[cfg(feature = "sdk")]
+#[tokio::test]
+async fn both_halves_say_the_same_to_the_server_and_to_the_caller() {
+    let bao = OpenBao::start().await;
+    bao.call("POST", "sys/mounts/kv", json!({"type": "kv"})).await;
+    for (path, body) in [
+        (
+            "secret/data/app/db",
+            json!({"data": {"user": "u", "port": 5432, "tls": true, "none": null, "l": ["x", {}]}}),
+        ),
+        ("secret/data/app/db", json!({"data": {"user": "v"}})),
+        ("secret/data/app/b c/d%2fe", json!({"data": {"k": "\u{fc}"}})),
+        ("secret/data/gone", json!({"data": {"k": "x"}})),
+        ("kv/one", json!({"a": "b"})),
+        ("kv/two/three", json!({"a": "c"})),
+    ] {
+        let path = path.replace('%', "%25").replace(' ', "%20");
+        assert!(bao.call("POST", &path, body).await.0 < 300, "{path}");
+    }
+    bao.call("DELETE", "secret/data/gone", Value::Null).await;
+    let denied = "path \"secret/*\" { capabilities = [\"read\", \"list\"] }\npath \"kv/*\" { capabilities = \
+                  [\"read\", \"list\"] }\npath \"secret/data/denied\" { capabilities = [\"deny\"] }";
+    let token = token(&bao, denied).await;
+    let at = |name: &str, at: At| Ask::new(name).at(at);
+    let asks = [
+        Ask::new("secret/app/db"),
+        Ask::new("app/db"),
+        at("app/db", At::Previous),
+        at("app/db", At::Version("1".into())),
+        at("app/db", At::Version("9".into())),
+        at("app/db", At::Version("x".into())),
+        at("kv/one", At::Previous),
+        Ask::new("app/*"),
+        Ask::new("kv/*"),
+        Ask::new("kv/one"),
+        Ask::new("kv/none"),
+        Ask::new("gone"),
+        Ask::new("none"),
+        Ask::new("denied"),
+        Ask::new("secret/data/app/db"),
+        Ask::new("a/../b"),
+        Ask::new("database/creds/app"),
+        Ask::new("database/static-creds/app"),
+    ];
+    let transport = Transport::new(secretfig_transport::Settings::default()).unwrap();
+    let of = || settings(&bao, &token).known_mount("kv", None).unwrap();
+    let hand = Recorded(transport.clone(), Arc::default());
+    let clock = Arc::new(Wall(tokio::time::Instant::now()));
+    let by_hand = Over::new(Vault::new(of(), [7; 32]).unwrap(), hand.clone(), clock.clone());
+    let sdk = Recorded(transport, Arc::default());
+    let by_sdk = secretfig_vault::Vault::over(of(), Arc::new(sdk.clone()), clock).unwrap();
+    let (one, two) = (said(&by_hand, &asks).await, said(&by_sdk, &asks).await);
+    assert_eq!(one, two);
+    let (one, two) = (hand.1.lock().unwrap().clone(), sdk.1.lock().unwrap().clone());
+    let only = |a: &BTreeSet<String>, b: &BTreeSet<String>| a.difference(b).cloned().collect::<Vec<_>>();
+    assert_eq!((only(&one, &two), only(&two, &one)), (Vec::new(), Vec::new()));
+    assert!(one.len() > 20, "{one:?}");
 }

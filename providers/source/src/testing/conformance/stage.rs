@@ -123,6 +123,12 @@ pub trait Stage: Send + Sync {
         ("AWSCURRENT", "AWSPREVIOUS")
     }
 
+    /// How a number comes back that was put with this literal. The default is as it was; a place that rewrites numbers
+    /// itself, as a KV v2 mount does, says how.
+    fn number(&self, literal: &str) -> String {
+        literal.to_owned()
+    }
+
     /// The bytes of the largest value that is put. Default 61,440 (60 KiB).
     fn largest(&self) -> usize {
         60 << 10

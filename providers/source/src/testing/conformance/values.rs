@@ -52,7 +52,8 @@ pub(super) async fn object(scene: &Scene<'_>) -> Outcome {
         _ => false,
     };
     holds(leaf("user", &|v| matches!(v, Exposed::Text(t) if t == user)), "its text is another one")?;
-    holds(leaf("port", &|v| matches!(v, Exposed::Number("5432.50"))), "its number is another one")?;
+    let number = scene.stage.number("5432.50");
+    holds(leaf("port", &|v| matches!(v, Exposed::Number(n) if n == number)), "its number is another one")?;
     holds(leaf("tls.on", &|v| matches!(v, Exposed::Bool(true))), "its boolean is another one")?;
     holds(matches!(node.field("list"), Some(Node::List(l)) if l.len() == 2), "its list is another one")
 }
