@@ -393,6 +393,10 @@ mod tests {
                 HttpFault::TooLarge => ErrorKind::TooLarge,
                 HttpFault::Misconfigured => ErrorKind::Misconfigured,
             };
+            let error = HttpError::new(fault);
+            assert_eq!(error.to_string(), kind.as_str());
+            assert_eq!(error.hint("set it").to_string(), format!("{}: set it", kind.as_str()));
+            assert!(std::error::Error::source(&error).is_none());
             let e = HttpError::new(fault).of_source("vault");
             assert_eq!((e.kind(), e.secret_name()), (kind, None));
             let e = HttpError::new(fault).hint("set it").of_source("vault");
