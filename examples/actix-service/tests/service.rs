@@ -21,15 +21,22 @@ async fn it_serves_secrets_from_the_age_store() {
 }
 
 #[tokio::test]
+async fn it_serves_secrets_from_vault() {
+    SERVICE.serves(Provider::Vault).await;
+}
+
+#[tokio::test]
 async fn it_does_without_what_is_optional() {
     SERVICE.does_without_what_is_optional(Provider::Files).await;
     SERVICE.does_without_what_is_optional(Provider::Local).await;
+    SERVICE.does_without_what_is_optional(Provider::Vault).await;
 }
 
 #[tokio::test]
 async fn three_faults_are_one_report() {
     SERVICE.refuses(Provider::Files).await;
     SERVICE.refuses(Provider::Local).await;
+    SERVICE.refuses(Provider::Vault).await;
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@
 //! let service = Service { name: "axum-service", binary: "target/debug/axum-service", folder: "examples/axum-service" };
 //! service.serves(Provider::Files).await;
 //! service.serves(Provider::Local).await;
+//! service.serves(Provider::Vault).await;
 //! service.does_without_what_is_optional(Provider::Files).await;
 //! service.refuses(Provider::Files).await;
 //! service.serves_ipv6().await;
@@ -17,7 +18,7 @@
 //! # }
 //! ```
 //!
-//! * `place.rs`: the secrets, as files or in an age store, with values that nobody has chosen.
+//! * `place.rs`: the secrets, as files, in an age store or in OpenBao, with values that nobody has chosen.
 //! * `process.rs`: the running service and all that it prints. `client.rs`: requests over a socket of their own.
 //! * `story.rs`: what is asked, and what happens meanwhile.
 
@@ -45,6 +46,8 @@ pub enum Provider {
     Files,
     /// An age-encrypted store.
     Local,
+    /// OpenBao, a server of its own.
+    Vault,
 }
 
 impl Provider {
@@ -53,6 +56,7 @@ impl Provider {
         match self {
             Provider::Files => "file-secret",
             Provider::Local => "age",
+            Provider::Vault => "vault",
         }
     }
 }

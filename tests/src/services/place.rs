@@ -1,47 +1,61 @@
-//! The secrets of a service: a folder of files, or an age store; the names are the same in both.
+//! The secrets of a service: a folder of files, an age store, or OpenBao; the names are the same in all.
 
 use super::Provider;
 use crate::{Hunt, Marker};
 use secrecy::SecretString;
 use secretfig_local::Settings;
 use secretfig_local::edit::{Layout, Readers, Store, create_identity};
+use secretfig_test_servers::OpenBao;
+use serde_json::{Value, json};
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// Where the secrets of one run are.
 pub(super) struct Place {
     provider: Provider,
     root: TempDir,
+    vault: Option<Vault>,
+}
+
+/// The server, and what was written to it: there, a secret is one document.
+struct Vault {
+    bao: OpenBao,
+    documents: RefCell<Value>,
 }
 
 impl Place {
     /// All that a service takes, with values that nobody has chosen; each is planted.
-    pub(super) fn whole(provider: Provider, hunt: &Hunt) -> Self {
-        let place = Self::least(provider, hunt);
+    pub(super) async fn whole(provider: Provider, hunt: &Hunt) -> Self {
+        let place = Self::least(provider, hunt).await;
         // it is sent in a header, which not every character can
         let sendable: String = Marker::random().text().chars().filter(char::is_ascii_alphanumeric).collect();
         let key = hunt.plant("openai/api_key", Marker::new(format!("sk-{sendable}")));
-        place.set("openai/api_key", key.text());
+        place.set("openai/api_key", key.text()).await;
         place
     }
 
     /// All that it cannot do without.
-    pub(super) fn least(provider: Provider, hunt: &Hunt) -> Self {
-        let place = Self::empty(provider, hunt);
-        place.set("database/engine", "postgres");
-        place.set("database/host", "db.internal");
-        place.set("database/dbname", "orders");
+    pub(super) async fn least(provider: Provider, hunt: &Hunt) -> Self {
+        let place = Self::empty(provider, hunt).await;
+        place.set("database/engine", "postgres").await;
+        place.set("database/host", "db.internal").await;
+        place.set("database/dbname", "orders").await;
         for name in ["database/username", "database/password", "jwt/signing_key"] {
-            place.plant(hunt, name);
+            place.plant(hunt, name).await;
         }
         place
     }
 
     /// Nothing yet.
-    pub(super) fn empty(provider: Provider, hunt: &Hunt) -> Self {
-        let place = Self { provider, root: tempfile::tempdir().unwrap() };
+    pub(super) async fn empty(provider: Provider, hunt: &Hunt) -> Self {
+        let vault = match provider {
+            Provider::Vault => Some(Vault { bao: OpenBao::start().await, documents: RefCell::default() }),
+            Provider::Files | Provider::Local => None,
+        };
+        let place = Self { provider, root: tempfile::tempdir().unwrap(), vault };
         match provider {
             Provider::Files => fs::create_dir(place.path("secrets")).unwrap(),
             Provider::Local => {
@@ -52,17 +66,25 @@ impl Place {
                 let key = identity.lines().find(|line| line.starts_with("AGE-SECRET-KEY-")).unwrap();
                 hunt.plant("the identity", Marker::new(key));
             }
+            Provider::Vault => {
+                let token = place.bao().root_token();
+                hunt.plant("the token", Marker::new(token));
+                fs::write(place.path("token"), token).unwrap();
+                #[cfg(unix)]
+                fs::set_permissions(place.path("token"), std::os::unix::fs::PermissionsExt::from_mode(0o600))
+                    .unwrap();
+            }
         }
         place
     }
 
     /// A new random value at that name.
-    pub(super) fn plant(&self, hunt: &Hunt, name: &str) {
-        self.set(name, hunt.plant(name, Marker::random()).text());
+    pub(super) async fn plant(&self, hunt: &Hunt, name: &str) {
+        self.set(name, hunt.plant(name, Marker::random()).text()).await;
     }
 
     /// A value at that name, in one step, as whoever rotates a secret of a running service writes it.
-    pub(super) fn set(&self, name: &str, value: &str) {
+    pub(super) async fn set(&self, name: &str, value: &str) {
         match self.provider {
             Provider::Files => {
                 let path = self.path("secrets").join(name);
@@ -79,11 +101,21 @@ impl Place {
                 store.set(name, &SecretString::from(value)).unwrap();
                 store.save().unwrap();
             }
+            Provider::Vault => {
+                let (secret, field) = name.split_once('/').unwrap();
+                let body = {
+                    let mut documents = self.vault.as_ref().unwrap().documents.borrow_mut();
+                    documents[secret][field] = value.into();
+                    json!({ "data": documents[secret] })
+                };
+                let (status, said) = self.bao().call("POST", &format!("secret/data/{secret}"), body).await;
+                assert_eq!(status, 200, "{said}");
+            }
         }
     }
 
     /// What a deployment sets for it.
-    pub(super) fn variables(&self) -> Vec<(&'static str, OsString)> {
+    pub(super) fn variables(&self, shipped: &str) -> Vec<(&'static str, OsString)> {
         match self.provider {
             Provider::Files => {
                 vec![
@@ -96,7 +128,40 @@ impl Place {
                 ("SECRETFIG_AGE_FILE", self.path("secrets.age").into()),
                 ("SECRETFIG_AGE_IDENTITY_FILE", self.path("identity.txt").into()),
             ],
+            Provider::Vault => vec![
+                ("SECRET_PROVIDER", "vault".into()),
+                ("VAULT_ADDR", self.bao().address().into()),
+                ("SECRETFIG_VAULT_TOKEN_FILE", self.path("token").into()),
+                ("APP_CONFIG_DIR", self.config_folder(shipped).into()),
+            ],
         }
+    }
+
+    /// Where `config.toml` is: the shipped one. Vault does not tell when a secret changes, so that it is looked at by its
+    /// `ttl`; where that is minutes, a test cannot wait for it, and has a copy in which it is a second, line by line.
+    pub(super) fn config_folder(&self, shipped: &str) -> String {
+        if self.provider != Provider::Vault {
+            return shipped.to_owned();
+        }
+        let text = fs::read_to_string(Path::new(shipped).join("config.toml")).unwrap();
+        let (above, secrets) = text.split_once("\n[secrets]").unwrap();
+        let lines = secrets.lines().map(|line| match line.split_once(" = ") {
+            _ if line.contains('#') => format!("{line}\n"),
+            Some((key, name)) if name.starts_with('"') => {
+                format!("{key} = {{ name = {name}, ttl = \"1s\" }}\n")
+            }
+            Some((key, table)) => {
+                format!("{key} = {}, ttl = \"1s\" }}\n", table.trim_end_matches([' ', '}']))
+            }
+            None => format!("{line}\n"),
+        });
+        let copy = format!("{above}\n[secrets]{}", lines.collect::<String>());
+        fs::write(self.path("config.toml"), copy).unwrap();
+        self.root.path().to_str().unwrap().to_owned()
+    }
+
+    fn bao(&self) -> &OpenBao {
+        &self.vault.as_ref().expect("it was started for this provider").bao
     }
 
     fn settings(&self) -> Settings {

@@ -19,12 +19,12 @@ impl Service {
     /// With what is otherwise.
     pub async fn serves(&self, provider: Provider) {
         let hunt = Hunt::new();
-        let place = Place::whole(provider, &hunt);
-        let mut process = Process::start(self, [self.variables(), place.variables()].concat());
+        let place = Place::whole(provider, &hunt).await;
+        let mut process = Process::start(self, [self.variables(), place.variables(self.folder)].concat());
         let at = process.address(self).await;
         let client = Client::new(at, hunt);
 
-        client.routes(self.folder, provider).await;
+        client.routes(&place.config_folder(self.folder), provider).await;
         client.rotations(&place).await;
 
         // whoever keeps a connection open must not keep the service from ending
@@ -44,14 +44,14 @@ impl Service {
     /// With what is otherwise.
     pub async fn does_without_what_is_optional(&self, provider: Provider) {
         let hunt = Hunt::new();
-        let place = Place::least(provider, &hunt);
-        let mut process = Process::start(self, [self.variables(), place.variables()].concat());
+        let place = Place::least(provider, &hunt).await;
+        let mut process = Process::start(self, [self.variables(), place.variables(self.folder)].concat());
         let client = Client::new(process.address(self).await, hunt);
         client.owed("GET", "/ready", None, READY).await;
         let token = client.token().await;
         client.owed("GET", "/me", Some(&token), UNASSISTED).await;
         // a new revision of something else is a look at everything
-        place.plant(&client.hunt, "jwt/signing_key");
+        place.plant(&client.hunt, "jwt/signing_key").await;
         until("the token was signed with the key before", async || {
             let reply = client.ask("GET", "/me", Some(&token)).await;
             reply.body.contains("previous").then_some(())
@@ -74,14 +74,15 @@ impl Service {
     /// With what is otherwise.
     pub async fn refuses(&self, provider: Provider) {
         let hunt = Hunt::new();
-        let place = Place::empty(provider, &hunt);
-        place.set("database/host", "db.internal");
-        place.plant(&hunt, "database/username");
+        let place = Place::empty(provider, &hunt).await;
+        place.set("database/host", "db.internal").await;
+        place.plant(&hunt, "database/username").await;
         let short = hunt.plant("a key that is too short", Marker::new(Marker::number().text()));
-        place.set("jwt/signing_key", short.text());
+        place.set("jwt/signing_key", short.text()).await;
         let port = hunt.plant("a port that is none", Marker::random());
 
-        let variables = [self.variables(), place.variables(), vec![("APP_SERVER__PORT", port.text().into())]];
+        let variables =
+            [self.variables(), place.variables(self.folder), vec![("APP_SERVER__PORT", port.text().into())]];
         let ended = Process::start(self, variables.concat()).ended().await;
         assert_eq!((ended.status.code(), &*ended.out), (Some(1), ""), "{}", ended.err);
         let lines: Vec<&str> = ended.err.lines().map(str::trim).collect();
@@ -103,8 +104,9 @@ impl Service {
     /// With what is otherwise; where the machine has no IPv6, too.
     pub async fn serves_ipv6(&self) {
         let hunt = Hunt::new();
-        let place = Place::whole(Provider::Files, &hunt);
-        let variables = [self.variables(), place.variables(), vec![("APP_SERVER__HOST", "::1".into())]];
+        let place = Place::whole(Provider::Files, &hunt).await;
+        let variables =
+            [self.variables(), place.variables(self.folder), vec![("APP_SERVER__HOST", "::1".into())]];
         let mut process = Process::start(self, variables.concat());
         let at = process.address(self).await;
         assert!(at.is_ipv6(), "{at}");
@@ -123,10 +125,11 @@ impl Service {
     /// With what is otherwise.
     pub async fn says_what_is_in_its_way(&self) {
         let hunt = Hunt::new();
-        let place = Place::whole(Provider::Files, &hunt);
+        let place = Place::whole(Provider::Files, &hunt).await;
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = taken.local_addr().unwrap().port().to_string();
-        let variables = [self.variables(), place.variables(), vec![("APP_SERVER__PORT", port.into())]];
+        let variables =
+            [self.variables(), place.variables(self.folder), vec![("APP_SERVER__PORT", port.into())]];
         let ended = Process::start(self, variables.concat()).ended().await;
         assert_eq!(ended.status.code(), Some(1), "{}", ended.err);
         let says = format!("{}: no listening on 127.0.0.1:", self.name);
@@ -183,7 +186,7 @@ impl Client {
     async fn rotations(&self, place: &Place) {
         let first = self.token().await;
         let before = self.revision_of_key(&first).await;
-        place.plant(&self.hunt, "jwt/signing_key");
+        place.plant(&self.hunt, "jwt/signing_key").await;
         self.becomes("/me", Some(&first), PREVIOUS).await;
         let second = self.token().await;
         self.owed("GET", "/me", Some(&second), CURRENT).await;
@@ -191,12 +194,12 @@ impl Client {
         assert_ne!(before, after);
 
         let short = self.hunt.plant("a key that is too short", Marker::new(Marker::number().text()));
-        place.set("jwt/signing_key", short.text());
+        place.set("jwt/signing_key", short.text()).await;
         self.becomes("/ready", None, DEGRADED).await;
         self.owed("GET", "/me", Some(&second), CURRENT).await;
         assert_eq!(self.revision_of_key(&second).await, after, "the last good one is served");
 
-        place.plant(&self.hunt, "jwt/signing_key");
+        place.plant(&self.hunt, "jwt/signing_key").await;
         self.becomes("/me", Some(&second), PREVIOUS).await;
         self.becomes("/ready", None, READY).await;
         self.owed("GET", "/me", Some(&first), UNAUTHORIZED).await;
