@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
+use tokio::runtime::{Builder, Runtime};
 use tokio::time::Instant;
 
 const AIM: &str = "SECRETFIG_HOSTILE_AIM";
@@ -89,8 +90,9 @@ pub fn child(victims: &[Arc<dyn Victim>]) {
         move || runtime().block_on(late(deadline))
     });
     let (ended, took) = runtime().block_on(async {
+        let asking = victim.fetch(&aim);
         let began = Instant::now();
-        let ended = victim.fetch(&aim).await;
+        let ended = asking.await;
         (ended, began.elapsed())
     });
     // before anything is made of the answer
@@ -100,8 +102,8 @@ pub fn child(victims: &[Arc<dyn Victim>]) {
     println!("\n{TOLD}{}", serde_json::to_string(&told).unwrap());
 }
 
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
 }
 
 async fn late(deadline: Duration) -> Duration {

@@ -38,14 +38,13 @@ pub use child::{Child, Told, child};
 pub use script::{Answer, Move, Script};
 pub use server::{Count, Received, Server};
 
-use async_trait::async_trait;
 use secretfig_source::protocol::{HttpError, Limits, Reply};
 use secretfig_source::{Fetched, SourceError};
 use serde::{Deserialize, Serialize};
+use std::pin::Pin;
 use std::time::Duration;
 
 /// Something that asks over a network, to be led before the hostile server.
-#[async_trait]
 pub trait Victim: Send + Sync {
     /// What the report calls it, and the child process knows it by.
     fn name(&self) -> &'static str;
@@ -63,9 +62,12 @@ pub trait Victim: Send + Sync {
         false
     }
 
-    /// Asks for one secret, once, with the token in its request.
-    async fn fetch(&self, aim: &Aim) -> Ended;
+    /// Makes ready, and gives what asks for one secret, once, with the token in its request. Only the asking is timed.
+    fn fetch(&self, aim: &Aim) -> Fetch;
 }
+
+/// A victim's asking.
+pub type Fetch = Pin<Box<dyn Future<Output = Ended> + Send>>;
 
 /// Where a victim is led, and with what.
 #[derive(Clone, Serialize, Deserialize)]

@@ -31,6 +31,13 @@ pub enum Move {
     },
     /// These bytes, over and over, for as long as the peer takes them.
     Repeat(Vec<u8>),
+    /// These bytes, over and over, with that time between.
+    Beat {
+        /// What is sent.
+        bytes: Vec<u8>,
+        /// The time between two of them.
+        every: Duration,
+    },
     /// Nothing more, and the connection stays open until the peer leaves.
     Hold,
     /// Ends the connection with a TCP reset.
@@ -70,6 +77,7 @@ impl fmt::Debug for Move {
             Move::Send(bytes) => write!(f, "Send({} bytes)", bytes.len()),
             Move::Drip { bytes, every } => write!(f, "Drip({} bytes, each {every:?})", bytes.len()),
             Move::Repeat(bytes) => write!(f, "Repeat({} bytes)", bytes.len()),
+            Move::Beat { bytes, every } => write!(f, "Beat({} bytes, each {every:?})", bytes.len()),
             Move::Hold => f.write_str("Hold"),
             Move::Reset => f.write_str("Reset"),
             Move::Cut => f.write_str("Cut"),

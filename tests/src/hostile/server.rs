@@ -200,6 +200,11 @@ async fn play<S: Wire>(mut stream: S, moves: &[Move]) -> io::Result<()> {
             Move::Repeat(bytes) => loop {
                 stream.write_all(bytes).await?;
             },
+            Move::Beat { bytes, every } => loop {
+                stream.write_all(bytes).await?;
+                stream.flush().await?;
+                tokio::time::sleep(*every).await;
+            },
             Move::Hold => {
                 let mut part = [0; 4096];
                 while stream.read(&mut part).await? > 0 {}

@@ -1,19 +1,21 @@
 //! Who is led before the server. A new provider adds one.
 
-use async_trait::async_trait;
-use secretfig_source::protocol::{Credential, Http, Origin, Request};
-use secretfig_tests::hostile::{Aim, Ended, Received, Victim};
+use secretfig_source::protocol::{Credential, Http, Origin, Over, Request};
+use secretfig_source::{Ask, Clock, Source, SourceError, Tick};
+use secretfig_tests::hostile::{Aim, Fetch, Received, Victim};
 use secretfig_transport::{Settings, Transport};
+use secretfig_vault::{Auth, protocol};
 use std::sync::Arc;
+use std::time::SystemTime;
+use tokio::time::Instant;
 
 pub(crate) fn all() -> Vec<Arc<dyn Victim>> {
-    vec![Arc::new(Client)]
+    vec![Arc::new(Client), Arc::new(ByHand), Arc::new(Sdk)]
 }
 
 /// The one client, by itself.
 struct Client;
 
-#[async_trait]
 impl Victim for Client {
     fn name(&self) -> &'static str {
         "transport"
@@ -23,11 +25,12 @@ impl Victim for Client {
         (200, format!(r#"{{"value":"{secret}"}}"#))
     }
 
-    async fn fetch(&self, aim: &Aim) -> Ended {
+    fn fetch(&self, aim: &Aim) -> Fetch {
         let origin = Origin::parse(&aim.address).unwrap();
         let token = Credential::bearer(&origin, &aim.token).unwrap();
         let request = Request::get(&origin, ["v1", "secret"]).unwrap().credential(&token).unwrap();
-        transport(aim).send(request, aim.limits()).await.into()
+        let (transport, limits) = (transport(aim), aim.limits());
+        Box::pin(async move { transport.send(request, limits).await.into() })
     }
 }
 
@@ -38,4 +41,115 @@ fn transport(aim: &Aim) -> Transport {
         settings = settings.pin_sha256(pin).unwrap();
     }
     Transport::new(settings).unwrap()
+}
+
+/// Vault's protocol, over that client.
+struct ByHand;
+
+impl Victim for ByHand {
+    fn name(&self) -> &'static str {
+        "vault, by hand"
+    }
+
+    fn answer(&self, request: &Received, secret: &str) -> (u16, String) {
+        vault(&request.path, secret)
+    }
+
+    fn asks_for_the_secret(&self, request: &Received) -> bool {
+        request.path.starts_with(SECRET)
+    }
+
+    fn prepares(&self) -> bool {
+        true
+    }
+
+    fn fetch(&self, aim: &Aim) -> Fetch {
+        let vault = protocol::Vault::new(settings(aim).unwrap(), [7; 32]).unwrap();
+        one(Over::new(vault, transport(aim), Arc::new(Machine::new())).limits(aim.limits()))
+    }
+}
+
+/// Vault by vaultrs' endpoint types, over a client that it makes of its settings.
+struct Sdk;
+
+impl Victim for Sdk {
+    fn name(&self) -> &'static str {
+        "vault, by its SDK"
+    }
+
+    fn answer(&self, request: &Received, secret: &str) -> (u16, String) {
+        vault(&request.path, secret)
+    }
+
+    fn asks_for_the_secret(&self, request: &Received) -> bool {
+        request.path.starts_with(SECRET)
+    }
+
+    fn prepares(&self) -> bool {
+        true
+    }
+
+    fn fetch(&self, aim: &Aim) -> Fetch {
+        let (settings, clock) = (settings(aim).unwrap().ca(&*aim.authority), Arc::new(Machine::new()));
+        let vault = match aim.pin {
+            // pins are set by tables and variables only
+            Some(_) => secretfig_vault::Vault::over(settings, Arc::new(transport(aim)), clock),
+            None => secretfig_vault::Vault::new(settings, clock),
+        };
+        one(vault.unwrap())
+    }
+}
+
+/// The path of the one secret.
+const SECRET: &str = "/v1/secret/data/";
+
+fn settings(aim: &Aim) -> Result<secretfig_vault::Settings, SourceError> {
+    let settings = secretfig_vault::Settings::new(&aim.address, Auth::Token(aim.token.as_str().into()))?;
+    Ok(settings.timeout(aim.deadline))
+}
+
+fn one(source: impl Source + 'static) -> Fetch {
+    Box::pin(async move {
+        let mut answers = source.fetch(&[Ask::new("secret/myapp")]).await;
+        answers.pop().expect("one answer per ask").into()
+    })
+}
+
+/// What a Vault says that holds one secret.
+fn vault(path: &str, secret: &str) -> (u16, String) {
+    let lookup = r#"{"data":{"accessor":"a","creation_time":1764000000,"creation_ttl":0,"display_name":"token","entity_id":"",
+        "expire_time":null,"explicit_max_ttl":0,"id":"i","issue_time":"2026-11-23T21:21:31Z","meta":null,"num_uses":0,
+        "orphan":true,"path":"auth/token/create","policies":["default"],"renewable":false,"ttl":0,"type":"service"}}"#;
+    let mount = r#"{"data":{"accessor":"kv_1","config":{},"description":"","local":false,"options":{"version":"2"},
+        "path":"secret/","seal_wrap":false,"type":"kv","uuid":"u"}}"#;
+    let body = match path {
+        _ if path.starts_with(SECRET) => format!(
+            r#"{{"data":{{"data":{{"password":"{secret}"}},"metadata":{{"created_time":"2026-11-23T21:21:31.5Z",
+            "custom_metadata":null,"deletion_time":"","destroyed":false,"version":1}}}}}}"#
+        ),
+        _ if path.contains("lookup-self") => lookup.to_owned(),
+        _ if path.contains("sys/internal/ui/mounts") => mount.to_owned(),
+        _ => return (404, r#"{"errors":[]}"#.to_owned()),
+    };
+    (200, body)
+}
+
+/// The machine's clock, as the core would hand it in.
+struct Machine(Instant);
+
+impl Machine {
+    fn new() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl Clock for Machine {
+    fn tick(&self) -> Tick {
+        Tick::from_start(self.0.elapsed())
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "dates in `Retry-After` are the server's, not a test's")]
+    fn wall(&self) -> SystemTime {
+        SystemTime::now()
+    }
 }
