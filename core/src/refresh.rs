@@ -354,7 +354,7 @@ pub(crate) async fn round_of(config: &dyn Erased, looks: Vec<Look>) -> Refreshed
     let forced = |secret: &SecretId| looks.iter().any(|look| look.secret == *secret && look.read);
     to_fetch.retain(|secret| !read.contains(secret) || forced(secret));
     let mut fetched = asking.fetch(&to_fetch, until).await;
-    let mut unrest = settle_sets(&asking, &looks, &mut fetched, until).await;
+    let mut unrest = settle_sets(&asking, &looks, &outcomes, &mut fetched, until).await;
     for look in &looks {
         if let Some(Ok(new)) = fetched.get(&look.secret)
             && is_step_back(look, &new.revision)
@@ -409,6 +409,7 @@ pub(crate) async fn round_of(config: &dyn Erased, looks: Vec<Look>) -> Refreshed
 async fn settle_sets(
     asking: &Asking,
     looks: &[Look],
+    outcomes: &BTreeMap<SecretId, Outcome>,
     fetched: &mut BTreeMap<SecretId, Result<Got, SourceError>>,
     until: Tick,
 ) -> Unrest {
@@ -424,7 +425,19 @@ async fn settle_sets(
         };
         read.extend(now.map(|revision| (look.secret, revision)));
     }
-    asking.rest(sets.into_values().collect(), &mut read, fetched, until).await
+    // a set of which a member could not even be looked at does not come to rest: it is not asked for once more
+    let mut stopped = BTreeSet::new();
+    for look in looks {
+        match outcomes.get(&look.secret) {
+            Some(Outcome::Failed(e)) if !is_taken_away(e.kind()) || look.revision.is_some() => {
+                stopped.extend(sets.remove(&look.set).into_iter().flatten());
+            }
+            _ => {}
+        }
+    }
+    let mut unrest = asking.rest(sets.into_values().collect(), &mut read, fetched, until).await;
+    unrest.stopped.extend(stopped);
+    unrest
 }
 
 fn is_step_back(look: &Look, revision: &Revision) -> bool {

@@ -3,7 +3,7 @@
 #![cfg(feature = "testing")]
 
 use secretfig::testing::FakeSource;
-use secretfig::{Builder, Config, SecretLayer, SecretString};
+use secretfig::{Builder, Config, Policy, SecretLayer, SecretString};
 use serde::Deserialize;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -20,8 +20,11 @@ fn slow(seconds: u64) -> FakeSource {
     FakeSource::new().with("token", "t1").attempt(Duration::from_secs(seconds), HINT)
 }
 
+/// With one try, so that what is measured is one.
 fn builder(source: &FakeSource) -> Builder<App> {
-    Config::<App>::builder().merge(SecretLayer::from(source.clone()).put("token", "token"))
+    Config::<App>::builder()
+        .merge(SecretLayer::from(source.clone()).put("token", "token"))
+        .policy(Policy::default().tries(1))
 }
 
 /// Answers after that long.
