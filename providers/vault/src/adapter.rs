@@ -139,10 +139,6 @@ impl Adapter {
         Self { http, origins, answered: AtomicUsize::new(0), limits }
     }
 
-    pub(crate) fn origins(&self) -> &[Origin] {
-        &self.origins
-    }
-
     /// A token for this cluster.
     pub(crate) fn token(&self, text: &str) -> Result<Token, SourceError> {
         Token::new(text, &self.origins)

@@ -4,14 +4,14 @@ use crate::adapter::{Adapter, Call};
 use crate::auth::{Door, Session, Ways};
 use crate::error::{Doing, Refusal, SCHEME, malformed, misconfigured, not_there, refusal, withdrawn};
 use crate::naming::{self, Kind, Names, Place, Want};
-use crate::{mount, reply};
 use crate::settings::{Pem, Settings};
+use crate::{mount, reply};
 use async_trait::async_trait;
 use http::{Method, StatusCode};
 use secretfig_source::protocol::{Http, Limits, Reply};
 use secretfig_source::{
-    Abilities, Ask, At, Clock, ErrorKind, Fetched, Fingerprints, Identity, Lease, Listing, Probe, Revision,
-    Source, SourceError, SourceInfo,
+    Abilities, Ask, At, Clock, ErrorKind, Fetched, Fingerprints, Grants, Identity, Lease, Listing, Probe,
+    Revision, Source, SourceError, SourceInfo,
 };
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -398,6 +398,12 @@ impl Listing for Vault {
         };
         let names = found.into_iter().map(|path| Arc::from(format!("{folder}{}", path.join("/"))));
         Ok(names.filter(|name: &Arc<str>| name.starts_with(prefix)).collect())
+    }
+}
+
+impl Grants for Vault {
+    fn grants(&self, asks: &[Ask]) -> String {
+        crate::grants::policy(&self.names, |place| self.known_kind(place), asks)
     }
 }
 

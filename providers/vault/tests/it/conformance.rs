@@ -108,6 +108,11 @@ impl Stage for Mount {
         Reading { allow_empty: true, field: Some("value".into()), ..Reading::default() }
     }
 
+    fn number(&self, literal: &str) -> String {
+        // a versioned mount keeps numbers as numbers, and writes them anew
+        if self.v2 { literal.parse::<f64>().unwrap().to_string() } else { literal.to_owned() }
+    }
+
     fn version(&self, revision: &Revision) -> String {
         revision.as_str().split(' ').next().unwrap_or_default().to_owned()
     }
