@@ -271,7 +271,8 @@ impl<T> Builder<T> {
 impl<T: DeserializeOwned + Send + Sync + 'static> Builder<T> {
     /// Reads all layers, fetches all secrets in one wave, and gives a complete, validated configuration.
     ///
-    /// Spawns nothing. `T` is decoded even where secrets are missing, so that one report has every fault.
+    /// Spawns nothing, but for one case: dropped after it has made a credential by reading, it gives that back in a task on
+    /// the current runtime, within 2 s. `T` is decoded even where secrets are missing, so that one report has every fault.
     ///
     /// # Errors
     /// [`LoadError`]: every fault of every layer and source.

@@ -256,10 +256,22 @@ pub(crate) trait Erased: Send + Sync {
     /// Takes in what came of one that began at that time.
     fn done(&self, chore: &Chore, began: Tick, result: Result<Option<Lease>, SourceError>);
     /// When the next one is due.
+    #[cfg_attr(
+        all(target_family = "wasm", target_os = "unknown"),
+        allow(dead_code, reason = "only the Keeper needs it, and there is none on the edge")
+    )]
     fn next_chore(&self) -> Tick;
     /// Takes out every lease, to give it back.
+    #[cfg_attr(
+        all(target_family = "wasm", target_os = "unknown"),
+        allow(dead_code, reason = "only the Keeper needs it, and there is none on the edge")
+    )]
     fn surrender(&self) -> Vec<(SecretId, Lease)>;
     /// The secrets of the leases that are out.
+    #[cfg_attr(
+        all(target_family = "wasm", target_os = "unknown"),
+        allow(dead_code, reason = "only the Keeper needs it, and there is none on the edge")
+    )]
     fn leases_out(&self) -> Vec<String>;
     fn publish(&self, arrivals: Vec<Arrival>) -> Published;
     /// Those of these of which something is served, or was found, that was read after that moment of the stamp counter.
