@@ -155,8 +155,12 @@ impl Metadata {
         let data = get(&tree, "data").ok_or_else(bad)?;
         let current = number(data, "current_version").ok_or_else(bad)?;
         let Some(Node::Table(versions)) = get(data, "versions") else { return Err(bad()) };
-        let read = |(number, node): (&Box<str>, &Node)| Some((number.parse().ok()?, Version::read(node)?));
-        let versions = versions.iter().map(read).collect::<Option<_>>().ok_or_else(bad)?;
+        let read = |(number, node): (&str, &Node)| Some((number.parse().ok()?, Version::read(node)?));
+        let versions = versions
+            .iter()
+            .map(|(number, node)| read((number, node)))
+            .collect::<Option<_>>()
+            .ok_or_else(bad)?;
         Ok(Self { current, versions })
     }
 
@@ -330,18 +334,18 @@ pub(crate) fn subtree(
     let mut created: Option<SystemTime> = None;
     let mut revisions = Vec::new();
     let how = Reading { allow_empty: true, ..Reading::default() };
-    for (path, fetched) in &found {
+    for (path, fetched) in found {
         let node = fetched
             .document
             .read(&how)
             .map_err(|_| malformed("one of its secrets is too large or too deep"))?;
-        if !graft(&mut root, path, node) {
+        if !graft(&mut root, &path, node) {
             return Err(malformed(
                 "a secret of the folder has a key of the same name as a folder beside it; ask for them one by one",
             ));
         }
         created = created.max(fetched.created);
-        revisions.push((path.join("/"), fetched.revision.clone()));
+        revisions.push((path.join("/"), fetched.revision));
     }
     let revision = subtree_revision(name, &revisions, prints);
     let mut whole = Fetched::new(Document::from_node(root), revision);

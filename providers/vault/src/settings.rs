@@ -513,10 +513,11 @@ impl Known {
         let mut found: BTreeMap<String, OsString> = BTreeMap::new();
         for (name, value) in vars {
             let (name, value): (OsString, OsString) = (name.into(), value.into());
-            if let Ok(name) = name.into_string() {
-                if Settings::reads(&name) && !value.is_empty() {
-                    found.insert(name, value);
-                }
+            if let Ok(name) = name.into_string()
+                && Settings::reads(&name)
+                && !value.is_empty()
+            {
+                found.insert(name, value);
             }
         }
         self.home = found.remove("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
@@ -782,7 +783,7 @@ impl Known {
                     return None;
                 }
             },
-            (None, [several @ ..]) => {
+            (None, several) => {
                 let several = several.join("`, `");
                 self.wrong.push(format!(
                     "there are settings for several ways to sign in: `{several}`. Say which by `auth` \

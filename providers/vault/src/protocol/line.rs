@@ -181,10 +181,11 @@ impl<'v> Line<'v> {
         }
         let denied =
             |reply: &Result<Reply, HttpError>| matches!(reply, Ok(r) if r.status() == StatusCode::FORBIDDEN);
-        if all.iter().any(denied) && !self.alive.load(Ordering::Relaxed) {
-            if let Some(session) = &session {
-                self.judge(session).await?;
-            }
+        if all.iter().any(denied)
+            && !self.alive.load(Ordering::Relaxed)
+            && let Some(session) = &session
+        {
+            self.judge(session).await?;
         }
         Ok(all)
     }
