@@ -129,7 +129,10 @@ impl<T> Drop for Joined<T> {
 }
 
 /// The flights under way, by what is asked for; one flight may bring the answers of several.
-pub(crate) struct Flights<K, T>(Mutex<BTreeMap<K, (Weak<Flight<T>>, usize)>>);
+pub(crate) struct Flights<K, T>(Mutex<BTreeMap<K, Known<T>>>);
+
+/// A seat on a flight that lives as long as someone waits for it.
+type Known<T> = (Weak<Flight<T>>, usize);
 
 impl<K, T> Default for Flights<K, T> {
     fn default() -> Self {

@@ -32,6 +32,9 @@ struct Answered<A> {
     result: Result<A, SourceError>,
 }
 
+/// A flight, and whose answers it brings in which place.
+type Boarded<E> = (Arc<Flight<Landed<E>>>, Vec<(SecretId, usize)>);
+
 impl Asking {
     /// Fetches these secrets: per source in calls as its batch says, all concurrently.
     pub(crate) async fn fetch(
@@ -169,7 +172,7 @@ impl Asking {
         asks: &[(SecretId, Ask)],
         errand: fn(Ask) -> E,
         flights: fn(&Line) -> &Flights<Ask, Landed<E>>,
-    ) -> Vec<(Arc<Flight<Landed<E>>>, Vec<(SecretId, usize)>)> {
+    ) -> Vec<Boarded<E>> {
         let size = line.named.source.info().batch;
         let keys: Vec<Ask> = asks.iter().map(|(_, ask)| ask.clone()).collect();
         let seats = flights(line).board(&keys, |keys| {
@@ -182,7 +185,7 @@ impl Asking {
             };
             keys.chunks(call_size(size, keys.len())).flat_map(begin).collect()
         });
-        let mut by_flight: Vec<(Arc<Flight<Landed<E>>>, Vec<(SecretId, usize)>)> = Vec::new();
+        let mut by_flight: Vec<Boarded<E>> = Vec::new();
         for (key, (flight, seat)) in seats {
             let Some((id, _)) = asks.iter().find(|(_, ask)| *ask == key) else { continue };
             match by_flight.iter_mut().find(|(other, _)| Arc::ptr_eq(other, &flight)) {
