@@ -17,7 +17,8 @@ const MOST: usize = 64 << 10;
 /// It is read on a thread for what blocks where a tokio runtime is there to give one, and in place otherwise.
 pub(crate) async fn read(path: &Arc<Path>, what: &'static str) -> Result<Zeroizing<String>, SourceError> {
     let path = path.clone();
-    let reading = move || within_bounds(&path).and_then(text).map_err(|e| refused(what, &path, &e));
+    let reading =
+        move || within_bounds(&path).and_then(|bytes| text(&bytes)).map_err(|e| refused(what, &path, &e));
     match tokio::runtime::Handle::try_current() {
         // a cancelled runtime is the only way for this to fail
         Ok(handle) => handle.spawn_blocking(reading).await.map_err(|_| ended(what))?,
@@ -44,8 +45,8 @@ pub(crate) fn pem(path: &Path) -> Result<Zeroizing<Vec<u8>>, SourceError> {
     within_bounds(path).map_err(|e| refused("the PEM file", path, &e))
 }
 
-fn text(bytes: Zeroizing<Vec<u8>>) -> io::Result<Zeroizing<String>> {
-    let text = std::str::from_utf8(&bytes).map_err(|_| io::ErrorKind::InvalidData)?.trim();
+fn text(bytes: &[u8]) -> io::Result<Zeroizing<String>> {
+    let text = std::str::from_utf8(bytes).map_err(|_| io::ErrorKind::InvalidData)?.trim();
     if text.is_empty() {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }

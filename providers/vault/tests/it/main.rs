@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "what a suite ran is printed")]
 
 mod conformance;
+mod database;
 mod hop;
 mod logins;
 mod ways;
