@@ -243,7 +243,7 @@ fn heads() -> Vec<Case> {
         text("a header with no name", HttpFault::Transport, "HTTP/1.1 200 OK\r\n: PLANTED\r\n\r\n"),
         text("a header with a NUL", HttpFault::Transport, "HTTP/1.1 200 OK\r\nX: \0PLANTED\r\n\r\n"),
         // With pauses, however short. A flood without any is read by hyper 1.12 in one go, for as long as it lasts,
-        // and keeps the runtime from its timers: see "What is not bounded" in the design.
+        // and keeps the runtime from its timers: see "Where it ends" in the threat model.
         broken("a 100 every millisecond", HttpFault::Timeout, |_| {
             vec![Move::Beat {
                 bytes: b"HTTP/1.1 100 Continue\r\n\r\n".to_vec(),
