@@ -359,7 +359,7 @@ impl Http for Recorded {
 fn leaves(node: &Node, path: &str, all: &mut Vec<String>) {
     match node {
         Node::Table(table) => {
-            table.iter().for_each(|(key, node)| leaves(node, &format!("{path}.{key}"), all))
+            table.iter().for_each(|(key, node)| leaves(node, &format!("{path}.{key}"), all));
         }
         Node::List(list) => list.iter().for_each(|node| leaves(node, &format!("{path}[]"), all)),
         Node::Null => all.push(format!("{path} = null")),
