@@ -86,9 +86,9 @@ impl Stage for Mount {
 
     async fn outage(&self, on: bool) -> bool {
         if on {
-            self.server.seal().await
+            self.server.seal().await;
         } else {
-            self.server.unseal().await
+            self.server.unseal().await;
         }
         true
     }
