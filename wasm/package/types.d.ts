@@ -9,7 +9,7 @@ interface Common {
   namespace?: string | null | undefined;
   /** Key paths, and the secret that belongs at each, as `vault kv get` takes its name: `secret/myapp/database`. */
   secrets: { readonly [key: string]: string | Wanted };
-  /** For how long a value counts as fresh; the time to the next look is drawn from [ttl/2, ttl]. Default 300. */
+  /** For how long a value counts as fresh; the time to the next look is drawn from [ttl/2, ttl]. At least 1. Default 300. */
   ttl?: number | null | undefined;
   /** For how long a value is served while its manager does not answer. Default 86400. */
   maxStale?: number | null | undefined;

@@ -4,7 +4,7 @@
 //! in its own request; others are meanwhile served what is held, and wait for no one.
 
 use crate::failure::{self, Flaw};
-use crate::host::{self, HostClock};
+use crate::host::HostClock;
 use crate::options::Options;
 use crate::shape::Shape;
 use crate::tree::Tree;
@@ -29,7 +29,8 @@ pub(crate) struct Cache {
 impl Cache {
     /// Loads it, or gives every fault.
     pub(crate) async fn load(options: Options) -> Result<Self, Vec<Flaw>> {
-        secretfig::host_random(host::random);
+        #[cfg(all(target_family = "wasm", target_os = "unknown"))]
+        secretfig::host_random(crate::host::random);
         let clock: Arc<dyn Clock> = Arc::new(HostClock::default());
         let shape = Arc::new(options.shape.clone());
         let mut layer = SecretLayer::from(vault::source(&options, clock.clone()).map_err(|flaw| vec![flaw])?)

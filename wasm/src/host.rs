@@ -43,6 +43,10 @@ fn of_millis(millis: f64) -> Duration {
 }
 
 /// For jitter, which is no secret.
+#[cfg_attr(
+    not(all(target_family = "wasm", target_os = "unknown")),
+    allow(dead_code, reason = "elsewhere the core has random of its own")
+)]
 pub(crate) fn random() -> u64 {
     let fraction = fraction().unwrap_or_default();
     // a float's cast saturates, and NaN is zero

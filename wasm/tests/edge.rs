@@ -171,7 +171,6 @@ async fn the_types_say_what_is_there_and_refuse_what_is_not() {
             "--lib",
             "es2022,dom,esnext.disposable",
         ])
-        .args(["--types", ""])
         .arg("types.ts")
         .current_dir(folder)
         .output();

@@ -37,16 +37,17 @@ for (const signIn of [{ token }, { appRole: { roleId, secretId } }]) {
 
 // a ttl that is over: who reads looks; with a context, behind the answer
 {
-  const config = await load({ provider: "vault", address, token, secrets, ttl: 0.05 });
-  const set = (host) => fetch(`${address}/v1/secret/data/myapp/database`, {
+  const config = await load({ provider: "vault", address, token, secrets, ttl: 1.5 });
+  const set = async (host) => assert.ok((await fetch(`${address}/v1/secret/data/myapp/database`, {
     method: "POST",
     headers: { "x-vault-token": process.env.ROOT },
     body: JSON.stringify({ data: { host, port: "5432", password: marker } }),
-  });
-  const past = () => new Promise((done) => setTimeout(done, 60));
+  })).ok);
+  const past = () => new Promise((done) => setTimeout(done, 1600));
   await set("second");
   await past();
-  assert.equal(await config.get("database.host"), "second");
+  const first = await config.get("database.host");
+  assert.equal(first, "second", `${first}: ${JSON.stringify(await config.refresh())} ${await config.get("database.host")}`);
   await set("third");
   await past();
   const waited = [];
