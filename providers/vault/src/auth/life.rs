@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn failures_pause_and_hostile_times_neither_panic_nor_spin() {
         for ttl in [0, 1, 5, 60, u64::MAX] {
-            let ttl = Duration::from_secs(ttl);
+            let ttl = crate::auth::bounded(ttl);
             let mut life = Life::new(grant(ttl, true), at(100), u64::MAX);
             let mut now = life.look();
             let mut tries = 0;
