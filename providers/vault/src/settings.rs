@@ -216,7 +216,7 @@ pub enum Auth {
 
 /// Which server, who we are there, and where names lie.
 ///
-/// The table of all options is in the [crate's documentation](crate); [`Settings::VARIABLES`] has it as data.
+/// The table of all options is in the [crate's documentation](crate); [`Settings::variables`] has it as data.
 ///
 /// ```
 /// use secretfig_vault::{Auth, Settings};

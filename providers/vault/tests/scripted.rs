@@ -24,10 +24,13 @@ impl Clock for Still {
     }
 }
 
+/// A status and a body, or no reply at all.
+type Scripted = Result<(u16, Vec<u8>), HttpFault>;
+
 /// Answers from a script, over and over.
 #[derive(Default)]
 struct Script {
-    replies: Mutex<Vec<Result<(u16, Vec<u8>), HttpFault>>>,
+    replies: Mutex<Vec<Scripted>>,
     sent: AtomicUsize,
     mints: AtomicUsize,
 }
