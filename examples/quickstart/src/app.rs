@@ -17,33 +17,47 @@ use std::time::Duration;
 
 /// The whole of the application's configuration. What is `Live` may change while the process runs.
 #[derive(Deserialize)]
-pub(crate) struct AppConfig {
-    pub(crate) server: Server,
-    pub(crate) log: Log,
+pub struct AppConfig {
+    /// Where it listens.
+    pub server: Server,
+    /// What it says.
+    pub log: Log,
     database: Live<DatabaseCredentials>,
     reports: Live<DatabaseCredentials>,
-    pub(crate) jwt: Live<JwtConfig>,
+    /// The key that signs tokens.
+    pub jwt: Live<JwtConfig>,
     mail: Live<Mail>,
 }
 
+/// Where it listens, and how long it takes to end.
 #[derive(Deserialize)]
-pub(crate) struct Server {
-    pub(crate) host: IpAddr,
-    pub(crate) port: u16,
-    pub(crate) shutdown_grace: Duration,
+pub struct Server {
+    /// The address.
+    pub host: IpAddr,
+    /// The port; 0: the system chooses one.
+    pub port: u16,
+    /// How long requests that are being answered may take once it is to end.
+    pub shutdown_grace: Duration,
 }
 
+/// What it says.
 #[derive(Deserialize)]
-pub(crate) struct Log {
-    pub(crate) level: Level,
+pub struct Log {
+    /// The least that is worth saying; `RUST_LOG` beats it.
+    pub level: Level,
 }
 
+/// How bad, or how small, something is.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Level {
+pub enum Level {
+    /// What failed.
     Error,
+    /// What may fail soon.
     Warn,
+    /// What happened.
     Info,
+    /// How it happened.
     Debug,
 }
 
@@ -67,7 +81,8 @@ struct AppState {
     mail: Section<Mail>,
 }
 
-pub(crate) fn router(config: &Config<AppConfig>) -> Router {
+/// The routes, and the sections that each of them uses.
+pub fn router(config: &Config<AppConfig>) -> Router {
     let state = AppState {
         config: config.clone(),
         database: config.section(|app| &app.database),

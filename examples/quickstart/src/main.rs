@@ -6,28 +6,41 @@
 //! $ cargo run -p quickstart -- --break  # eight different faults in one report
 //! ```
 //!
-//! * `app.rs`: the configuration and the routes: what an application of your own would have.
+//! With the feature `vault` also against OpenBao, which is installed once into your cache folder; and, where
+//! `SECRET_PROVIDER=vault` is set, against the server of your `VAULT_ADDR` (the README tells what must be there):
+//!
+//! ```console
+//! $ cargo run -p quickstart --features vault -- --with-openbao
+//! $ cargo run -p quickstart --features vault -- --with-openbao --serve
+//! $ cargo run -p quickstart --features vault -- --with-openbao --break  # six faults of two servers
+//! ```
+//!
+//! * `app.rs`, the library: the configuration and the routes: what an application of your own would have.
 //! * [`example_tokens`]: tokens that outlive the rotation of the key that signed them.
-//! * `store.rs`: the encrypted store, as a person keeps one. `client.rs`: requests over a socket.
+//! * `secrets.rs`: where the secrets are. `store.rs`: the encrypted store, as a person keeps one. `bao.rs`: OpenBao, a
+//!   role, and its policy. `values.rs`: values for both.
+//! * `client.rs`: requests over a socket.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "telling is what it is for")]
 
-mod app;
+#[cfg(feature = "vault")]
+mod bao;
 mod client;
+mod secrets;
 mod store;
+mod values;
 
-use app::{AppConfig, Level};
 use client::{Reply, send};
-use secretfig::{Builder, Config};
+use quickstart::{AppConfig, Level, router};
+use secretfig::Config;
+use secrets::{Secrets, Which};
 use std::error::Error;
-use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
-use store::Place;
 use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 /// From a checkout of this project; the README goes on from here.
@@ -39,38 +52,44 @@ type Outcome = Result<ExitCode, Box<dyn Error>>;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let args: Vec<OsString> = std::env::args_os().skip(1).collect();
-    let outcome = match args.iter().map(|arg| arg.to_str()).collect::<Vec<_>>()[..] {
-        [] => run(false).await,
-        [Some("--serve")] => run(true).await,
-        [Some("--break")] => refused().await,
-        _ => {
-            eprintln!("usage: quickstart [--serve | --break]");
-            Ok(ExitCode::from(2))
+    let (mut openbao, mut serve, mut broken) = (false, false, false);
+    let mut understood = true;
+    for arg in std::env::args_os().skip(1) {
+        match arg.to_str() {
+            Some("--with-openbao") => openbao = true,
+            Some("--serve") => serve = true,
+            Some("--break") => broken = true,
+            _ => understood = false,
         }
+    }
+    if !understood || (serve && broken) {
+        eprintln!("usage: quickstart [--with-openbao] [--serve | --break]");
+        return ExitCode::from(2);
+    }
+    let which = match std::env::var_os("SECRET_PROVIDER") {
+        _ if openbao => Which::OpenBao,
+        Some(provider) if provider == "vault" => Which::Yours,
+        _ => Which::Store,
     };
+    if std::env::var_os("RUST_LOG").is_some() {
+        log(Level::Info);
+    }
+    let outcome = if broken { refused(which).await } else { run(which, serve).await };
     outcome.unwrap_or_else(|e| {
         eprintln!("{e}");
         ExitCode::FAILURE
     })
 }
 
-/// For whoever wants to look into the folder afterwards.
-fn keep() -> Option<PathBuf> {
-    std::env::var_os("QUICKSTART_KEEP").map(PathBuf::from)
-}
-
-/// The standard layers, lowest first: `config.toml`, the secrets, the environment. A real service leaves `env` out and
-/// is given the same variables by its deployment.
-fn layers(place: &Place, app: [(&str, &str); 1]) -> Builder<AppConfig> {
-    let app = app.map(|(name, value)| (name, OsString::from(value)));
-    Config::standard().env(place.variables().into_iter().chain(app))
-}
-
 /// Every fault at once.
-async fn refused() -> Outcome {
-    let place = Place::new(keep(), include_str!("../broken.toml"), true)?;
-    match layers(&place, [("APP_SERVER__PORT", "eighty")]).load().await {
+async fn refused(which: Which) -> Outcome {
+    let secrets = Secrets::new(which, true).await?;
+    // the broken store comes with a variable that is wrong, too
+    let app = match which {
+        Which::Store => ("APP_SERVER__PORT", "eighty"),
+        _ => ("APP_SERVER__PORT", "0"),
+    };
+    match secrets.layers(app).load().await {
         Ok(_) => Ok(ExitCode::SUCCESS),
         Err(report) => {
             eprintln!("{report}");
@@ -79,11 +98,11 @@ async fn refused() -> Outcome {
     }
 }
 
-async fn run(serve: bool) -> Outcome {
-    let place = Place::new(keep(), include_str!("../config.toml"), false)?;
-    println!("made: {}, encrypted to a key that was made beside it", place.store().display());
+async fn run(which: Which, serve: bool) -> Outcome {
+    let secrets = Secrets::new(which, false).await?;
+    println!("{}", secrets.told());
 
-    let config = layers(&place, [("APP_LOG__LEVEL", "info")]).load().await?;
+    let config = secrets.layers(("APP_LOG__LEVEL", "info")).load().await?;
     let now = config.snapshot();
     log(now.log.level);
     println!("\nloaded, from these layers:\n{}", config.explain().show("server.*").show("log.*"));
@@ -92,21 +111,22 @@ async fn run(serve: bool) -> Outcome {
     let listener = TcpListener::bind((now.server.host, now.server.port)).await?;
     let at = listener.local_addr()?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let server = axum::serve(listener, app::router(&config)).with_graceful_shutdown(async {
+    let server = axum::serve(listener, router(&config)).with_graceful_shutdown(async {
         let _ = stopped.await;
     });
     let server = tokio::spawn(server.into_future());
     println!("\nserving: http://{at}");
 
-    if serve {
+    let how = secrets.how_to_rotate().filter(|_| !serve);
+    if let Some(how) = how {
+        story(at, &config, &secrets, how).await?;
+    } else {
         println!("  curl http://{at}/ready");
         println!("  curl http://{at}/config");
         println!("  curl -X POST http://{at}/token");
         println!("  curl -H 'Authorization: Bearer <the token>' http://{at}/me");
         println!("until Ctrl-C");
         tokio::signal::ctrl_c().await?;
-    } else {
-        story(at, &config, &place).await?;
     }
     let _ = stop.send(());
     match tokio::time::timeout(now.server.shutdown_grace, server).await {
@@ -114,13 +134,14 @@ async fn run(serve: bool) -> Outcome {
         Err(_) => eprintln!("some requests did not end within `server.shutdown_grace`"),
     }
     keeper.shutdown(now.server.shutdown_grace).await;
-    if !serve {
+    if how.is_some() {
         println!("rotated: served without restart");
         println!("\na first secret of your own, in a store of your own:\n{FIRST}");
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// `RUST_LOG` beats the configuration, and counts before that is loaded: then this has been called already.
 fn log(level: Level) {
     let level = match level {
         Level::Error => LevelFilter::ERROR,
@@ -129,11 +150,21 @@ fn log(level: Level) {
         Level::Debug => LevelFilter::DEBUG,
     };
     let ansi = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_max_level(level).with_ansi(ansi).with_writer(std::io::stderr).init();
+    let filter = EnvFilter::builder().with_default_directive(level.into()).from_env_lossy();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(ansi)
+        .with_writer(std::io::stderr)
+        .try_init();
 }
 
 /// Uses the service, rotates the key that signs its tokens, and uses it again.
-async fn story(at: SocketAddr, config: &Config<AppConfig>, place: &Place) -> Result<(), Box<dyn Error>> {
+async fn story(
+    at: SocketAddr,
+    config: &Config<AppConfig>,
+    secrets: &Secrets,
+    how: &str,
+) -> Result<(), Box<dyn Error>> {
     for path in ["/health", "/ready", "/connections"] {
         let reply = ok(send(at, "GET", path, None).await?, path)?;
         println!("  GET {path} -> {} {}", reply.status, reply.body);
@@ -144,11 +175,9 @@ async fn story(at: SocketAddr, config: &Config<AppConfig>, place: &Place) -> Res
     println!("  POST /token -> a token; GET /me with it -> {}", me(at, &old).await?);
     println!("  GET /config -> the key is {}", revision_of_key(at).await?);
 
-    println!(
-        "\nrotating the key, as `secretfig local set jwt` does: a new file, and one rename over the old one"
-    );
+    println!("\nrotating the key, {how}");
     let mut changes = config.section(|app| &app.jwt).changes();
-    place.rotate_jwt()?;
+    secrets.rotate_jwt().await?;
     let limit = Duration::from_secs(10);
     tokio::time::timeout(limit, changes.next())
         .await

@@ -3,71 +3,15 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a stage that cannot be set fails its test")]
 
-use secretfig_local::{Local, Settings};
-use secretfig_source::{Ask, Exposed, Format, Node, Reading, Source};
-use secretfig_tests::{Hunt, Marker};
+mod program;
+
+use program::{Running, plant_all, quickstart, run};
+use secretfig_tests::Hunt;
 use serde_json::Value;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
-struct Said {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-fn quickstart(args: &[&str], keep: Option<&Path>) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_quickstart"));
-    // nothing of whoever runs the tests
-    command.args(args).env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.envs(keep.map(|folder| ("QUICKSTART_KEEP", folder)));
-    command
-}
-
-fn run(args: &[&str], keep: Option<&Path>) -> Said {
-    let output = quickstart(args, keep).output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
-}
-
-/// Every value that was made: of the store, and of the store as it was before the rotation.
-fn plant_all(hunt: &Hunt, folder: &Path) -> usize {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let mut planted = 0;
-    for store in ["secrets.age", "before.age"].map(|name| folder.join(name)) {
-        if !store.exists() {
-            continue;
-        }
-        let settings = Settings::new().file(&store).identity_file(folder.join("identity.txt"));
-        let asks = ["database", "reports", "jwt", "mail/api_key"].map(Ask::new);
-        let answers = runtime.block_on(Local::new(settings).unwrap().fetch(&asks));
-        for (ask, answer) in asks.iter().zip(answers) {
-            // the broken store has no mail key
-            let Ok(fetched) = answer else { continue };
-            let Node::Leaf(leaf) = fetched.document.read(&text()).unwrap() else {
-                panic!("{ask} is no text")
-            };
-            let Exposed::Text(text) = leaf.expose_secret() else { panic!("{ask} is no text") };
-            for value in values(text) {
-                planted += 1;
-                hunt.plant(format!("a value of {ask}"), Marker::new(value));
-            }
-        }
-    }
-    // the secret key itself
-    let identity = fs::read_to_string(folder.join("identity.txt")).unwrap();
-    let key = identity.lines().find(|line| line.starts_with("AGE-SECRET-KEY-1")).unwrap();
-    hunt.plant("the identity", Marker::new(key));
-    planted
-}
-
-fn text() -> Reading {
-    Reading { format: Format::Text, ..Reading::default() }
-}
+/// As the stores name them.
+const NAMES: [&str; 4] = ["database", "reports", "jwt", "mail/api_key"];
 
 fn values(text: &str) -> Vec<String> {
     match serde_json::from_str::<Value>(text) {
@@ -83,7 +27,7 @@ fn values(text: &str) -> Vec<String> {
 #[test]
 fn a_rotation_is_served_without_a_restart() {
     let folder = tempfile::tempdir().unwrap();
-    let said = run(&[], Some(folder.path()));
+    let said = run(&mut quickstart(&[], Some(folder.path())));
     assert_eq!(said.code, Some(0), "{}", said.err);
     let lines: Vec<&str> = said.out.lines().map(str::trim).collect();
     for line in [
@@ -116,7 +60,7 @@ fn a_rotation_is_served_without_a_restart() {
 
     let hunt = Hunt::new();
     // two databases of two values, the mail key and the signing key; before the rotation and after it
-    assert_eq!(plant_all(&hunt, folder.path()), 12);
+    assert_eq!(plant_all(&hunt, folder.path(), &NAMES, values), 12);
     hunt.check("standard output", &said.out);
     hunt.check("standard error", &said.err);
     hunt.finish();
@@ -125,7 +69,7 @@ fn a_rotation_is_served_without_a_restart() {
 #[test]
 fn eight_faults_are_one_report() {
     let folder = tempfile::tempdir().unwrap();
-    let said = run(&["--break"], Some(folder.path()));
+    let said = run(&mut quickstart(&["--break"], Some(folder.path())));
     assert_eq!((said.code, &*said.out), (Some(1), ""), "{}", said.err);
     assert_eq!(said.err.lines().last(), Some("8 faults"), "{}", said.err);
     for line in [
@@ -146,50 +90,30 @@ fn eight_faults_are_one_report() {
         assert!(!said.err.contains(value), "{}", said.err);
     }
     let hunt = Hunt::new();
-    assert_eq!(plant_all(&hunt, folder.path()), 5);
+    assert_eq!(plant_all(&hunt, folder.path(), &NAMES, values), 5);
     hunt.check("standard error", &said.err);
     hunt.finish();
-}
-
-/// Ends the program also where a test fails.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 #[test]
 fn it_serves_until_ctrl_c_and_leaves_nothing_behind() {
     let temporary = tempfile::tempdir().unwrap();
-    let mut command = quickstart(&["--serve"], None);
-    let mut running = Running(command.env("TMPDIR", temporary.path()).spawn().unwrap());
-    let mut lines = BufReader::new(running.0.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let serving = lines.by_ref().find_map(|line| line.strip_prefix("serving: http://").map(str::to_owned));
-    let at = serving.unwrap();
-    assert!(lines.by_ref().any(|line| line == "until Ctrl-C"));
+    let running = Running::start(quickstart(&["--serve"], None).env("TMPDIR", temporary.path()));
     assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 1);
-
-    let mut stream = TcpStream::connect(&at).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    write!(stream, "GET /ready HTTP/1.1\r\nhost: {at}\r\nconnection: close\r\n\r\n").unwrap();
-    let mut reply = String::new();
-    stream.read_to_string(&mut reply).unwrap();
+    let reply = running.get("/ready");
     assert!(
         reply.starts_with("HTTP/1.1 200 OK\r\n") && reply.ends_with(r#"{"ready":true,"degraded":false}"#),
         "{reply}"
     );
-
-    let interrupted = Command::new("kill").args(["-INT", &running.0.id().to_string()]).status().unwrap();
-    assert!(interrupted.success());
-    assert!(running.0.wait().unwrap().success());
+    running.interrupt();
     assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0);
 }
 
 #[test]
 fn anything_else_is_refused_with_the_usage() {
-    let said = run(&["--sreve"], None);
-    assert_eq!((said.code, &*said.err), (Some(2), "usage: quickstart [--serve | --break]\n"));
+    for args in [&["--sreve"][..], &["--serve", "--break"]] {
+        let said = run(&mut quickstart(args, None));
+        let usage = "usage: quickstart [--with-openbao] [--serve | --break]\n";
+        assert_eq!((said.code, &*said.err), (Some(2), usage));
+    }
 }
