@@ -4,7 +4,7 @@
 //! `errors`. Those sentences are never passed on: a proxy, or a plugin, may put anything there.
 
 use crate::naming::{Kind, Place};
-use crate::reply::Body;
+use crate::reply::{Body, is_the_servers};
 use secretfig_source::protocol::Reply;
 use secretfig_source::{ErrorKind, SourceError, Unavailable, Withdrawn};
 use std::borrow::Cow;
@@ -100,6 +100,10 @@ pub(crate) fn refusal(reply: &Reply, doing: Doing<'_>, wall: SystemTime) -> Refu
         ),
         300..400 => misconfigured(
             "the address answers with a redirect, which is not followed: give the server's own address",
+        ),
+        403 | 404 if !is_the_servers(reply) => malformed(
+            "a proxy or an ingress in front of the server answers in its place; check the address, and whether what \
+             stands there still finds the server",
         ),
         400 => bad_request(&says, doing),
         401 => Refusal::new(
@@ -247,6 +251,14 @@ fn absent(body: Option<&Body>, doing: Doing<'_>) -> Refusal {
                 place.mount()
             ))
         }
+        Doing::Read(place, _) | Doing::List(place, _)
+            if body.is_some_and(|body| body.warns("versioned K/V secrets engine")) =>
+        {
+            misconfigured(format!(
+                "the mount `{0}` has versions: write `{0}=v2` in `mounts`, or leave its kind out",
+                place.mount()
+            ))
+        }
         Doing::Mount(_) => {
             misconfigured("this server does not tell of what kind its mounts are; set `mounts`")
         }
@@ -310,6 +322,10 @@ mod tests {
         Names::default().place(name).unwrap()
     }
 
+    const DENIED: &str = r#"{"errors":["1 error occurred:\n\t* permission denied\n\n"]}"#;
+    const NOTHING: &str = r#"{"errors":[]}"#;
+    const VERSIONED: &str = r#"{"data":null,"warnings":["Invalid path for a versioned K/V secrets engine. See the API docs for the appropriate API endpoints to use."]}"#;
+
     #[test]
     fn the_table() {
         use ErrorKind as K;
@@ -339,15 +355,22 @@ mod tests {
                 "upgraded",
             ),
             (401, "", read, K::Unauthenticated, "in front of the server"),
-            (403, "", read, K::Denied, "path \"secret/data/myapp/db\" { capabilities = [\"read\"] }"),
-            (403, "", creds, K::Denied, "path \"database/creds/app\""),
-            (403, "", Doing::Metadata(&kv), K::Denied, "path \"secret/metadata/myapp/db\""),
-            (403, "", Doing::Renew, K::Denied, "sys/leases/renew"),
-            (403, "", Doing::Token, K::Unauthenticated, "expired"),
-            (403, "", Doing::Mount(&kv), K::Denied, "mounts = \"secret=v2\""),
-            (403, "", Doing::SignIn("jwt"), K::Unauthenticated, "auth_mount"),
-            (404, r#"{"errors":[]}"#, read, K::Absent, "nothing at `secret/myapp/db`"),
-            (404, "", read, K::Absent, "nothing at"),
+            (403, DENIED, read, K::Denied, "path \"secret/data/myapp/db\" { capabilities = [\"read\"] }"),
+            (403, DENIED, creds, K::Denied, "path \"database/creds/app\""),
+            (403, DENIED, Doing::Metadata(&kv), K::Denied, "path \"secret/metadata/myapp/db\""),
+            (403, DENIED, Doing::Renew, K::Denied, "sys/leases/renew"),
+            (403, DENIED, Doing::Token, K::Unauthenticated, "expired"),
+            (403, DENIED, Doing::Mount(&kv), K::Denied, "mounts = \"secret=v2\""),
+            (403, DENIED, Doing::SignIn("jwt"), K::Unauthenticated, "auth_mount"),
+            (404, NOTHING, read, K::Absent, "nothing at `secret/myapp/db`"),
+            (404, r#"{"data":null,"warnings":["x"]}"#, read, K::Absent, "nothing at"),
+            (404, VERSIONED, Doing::Read(&kv, Kind::V1), K::Misconfigured, "has versions"),
+            (404, VERSIONED, Doing::List(&kv, Kind::V1), K::Misconfigured, "`secret=v2`"),
+            (403, "<html>", read, K::Malformed, "in its place"),
+            (404, "", read, K::Malformed, "in its place"),
+            (404, "default backend - 404", creds, K::Malformed, "in its place"),
+            (404, r#"{"message":"no Route matched"}"#, Doing::Renew, K::Malformed, "in its place"),
+            (403, r#"{"errors":"denied"}"#, Doing::Token, K::Malformed, "in its place"),
             (404, deleted, read, K::Withdrawn(Withdrawn::Deleted), "undelete"),
             (404, destroyed, read, K::Withdrawn(Withdrawn::Destroyed), "destroyed for good"),
             (
@@ -358,7 +381,7 @@ mod tests {
                 "nothing is mounted",
             ),
             (404, r#"{"errors":["namespace not found"]}"#, read, K::Misconfigured, "no such namespace"),
-            (404, "", Doing::SignIn("approle"), K::Misconfigured, "auth_mount"),
+            (404, NOTHING, Doing::SignIn("approle"), K::Misconfigured, "auth_mount"),
             (405, "", read, K::Misconfigured, "another kind"),
             (412, "", read, unavailable(Unavailable::Behind), "not yet seen"),
             (429, "", read, K::Throttled { retry_after: Some(std::time::Duration::from_secs(7)) }, "quota"),
@@ -382,7 +405,7 @@ mod tests {
     #[test]
     fn a_name_copied_from_the_api_is_told() {
         let place = place("secret/data/myapp/db");
-        let refusal = refusal(&reply(404, ""), Doing::Read(&place, Kind::V2), SystemTime::UNIX_EPOCH);
+        let refusal = refusal(&reply(404, NOTHING), Doing::Read(&place, Kind::V2), SystemTime::UNIX_EPOCH);
         assert!(refusal.hint().contains("without `data/`"), "{}", refusal.hint());
     }
 

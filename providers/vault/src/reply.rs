@@ -70,6 +70,12 @@ pub(crate) fn time(text: &str) -> Option<SystemTime> {
     humantime::parse_rfc3339(text).ok()
 }
 
+/// Whether a refusal is the server's own. What a proxy or an ingress says of itself (403, 404) is no word on a secret, on
+/// a right or on a token.
+pub(crate) fn is_the_servers(reply: &Reply) -> bool {
+    Body::read(reply).is_ok_and(|body| body.is_the_servers())
+}
+
 /// A reply read for what is wrong.
 pub(crate) struct Body(Node);
 
@@ -80,11 +86,27 @@ impl Body {
 
     /// Whether one of its `errors` says this, in any case of letters.
     pub(crate) fn says(&self, phrase: &str) -> bool {
-        let Some(Node::List(errors)) = get(&self.0, "errors") else { return false };
+        self.has("errors", phrase)
+    }
+
+    /// Whether one of its `warnings` says this, in any case of letters.
+    pub(crate) fn warns(&self, phrase: &str) -> bool {
+        self.has("warnings", phrase)
+    }
+
+    fn has(&self, list: &str, phrase: &str) -> bool {
+        let Some(Node::List(texts)) = get(&self.0, list) else { return false };
         let phrase = phrase.as_bytes();
         let says =
             |text: &str| text.as_bytes().windows(phrase.len()).any(|part| part.eq_ignore_ascii_case(phrase));
-        errors.iter().filter_map(exposed).any(says)
+        texts.iter().filter_map(exposed).any(says)
+    }
+
+    /// Whether the server itself may have said it, and not what stands in front: it lists errors, or answers with
+    /// data or warnings, also where it has nothing to list.
+    fn is_the_servers(&self) -> bool {
+        matches!(get(&self.0, "errors"), Some(Node::List(_)))
+            || ["data", "warnings"].iter().any(|key| get(&self.0, key).is_some())
     }
 
     /// Whether a KV v2 version was there: deleted, or destroyed.

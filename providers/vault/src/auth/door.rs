@@ -4,6 +4,7 @@ use super::life::{Care, Life};
 use super::{Login, Ways};
 use crate::adapter::{Adapter, Call, Token};
 use crate::error::{Doing, refusal};
+use crate::reply::is_the_servers;
 use secretfig_source::protocol::Reply;
 use secretfig_source::{Clock, Identity, Lease, SourceError, Tick};
 use std::collections::HashMap;
@@ -274,6 +275,9 @@ impl Door {
         asked: Tick,
         refused: &Reply,
     ) -> Result<bool, SourceError> {
+        if !is_the_servers(refused) {
+            return Ok(false);
+        }
         let _turn = self.turn.lock().await;
         if !self.is_current(session) {
             return Ok(true);
@@ -287,7 +291,7 @@ impl Door {
             let reply = self.as_session(adapter, session, &call, self.ways.login_namespace()).await?;
             match reply.status().as_u16() {
                 200 => false,
-                403 => true,
+                403 if is_the_servers(&reply) => true,
                 _ => return Err(refusal(&reply, Doing::Token, self.clock.wall()).into()),
             }
         } else {

@@ -3,6 +3,7 @@
 use super::talk::Wire;
 use super::{AT_ONCE, Session, Vault};
 use crate::error::{Doing, Refusal, SCHEME, refusal};
+use crate::reply::is_the_servers;
 use http::{HeaderName, Method, StatusCode};
 use secretfig_source::protocol::{Credential, HttpError, HttpFault, Now, Origin, Refused, Reply, Request};
 use std::sync::Arc;
@@ -179,8 +180,7 @@ impl<'v> Line<'v> {
         for some in calls.chunks(AT_ONCE) {
             all.extend(self.send(some, token, namespace).await?);
         }
-        let denied =
-            |reply: &Result<Reply, HttpError>| matches!(reply, Ok(r) if r.status() == StatusCode::FORBIDDEN);
+        let denied = |reply: &Result<Reply, HttpError>| matches!(reply, Ok(r) if r.status() == StatusCode::FORBIDDEN && is_the_servers(r));
         if all.iter().any(denied)
             && !self.alive.load(Ordering::Relaxed)
             && let Some(session) = &session
@@ -196,7 +196,7 @@ impl<'v> Line<'v> {
         let namespace = self.vault.settings.login_namespace.as_deref();
         let reply = self.send(&look, Some(&session.token), namespace).await?.pop();
         let dead = match &reply {
-            Some(Ok(reply)) if reply.status() == StatusCode::FORBIDDEN => {
+            Some(Ok(reply)) if reply.status() == StatusCode::FORBIDDEN && is_the_servers(reply) => {
                 session.looks || !denied_by_policy(reply)
             }
             Some(Ok(reply)) if reply.status() == StatusCode::OK => false,
