@@ -84,6 +84,7 @@ mod explain;
 mod figment;
 mod file;
 mod freeze;
+mod grants;
 #[cfg(feature = "figment")]
 mod handed_out;
 mod health;
@@ -137,6 +138,7 @@ pub use config::{Config, Snapshot};
 pub use decode::{Key, KeyKind, Schema};
 pub use env::TextEnv;
 pub use explain::{Explain, Explained};
+pub use grants::SourceGrants;
 pub use health::{Breaker, Health, LeaseHealth, Refresher, RestartNeeded, SecretHealth, SectionHealth, SourceHealth};
 #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
 pub use keeper::Keeper;

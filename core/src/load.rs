@@ -108,7 +108,7 @@ where
     Ok(Config::from_parts(publisher, asking, draft.remarks))
 }
 
-fn schemes(sources: &[Arc<dyn Source>]) -> Vec<String> {
+pub(crate) fn schemes(sources: &[Arc<dyn Source>]) -> Vec<String> {
     sources.iter().map(|source| source.info().scheme.into_owned()).collect()
 }
 

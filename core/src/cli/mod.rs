@@ -5,6 +5,7 @@
 //! | `local init`, `set`, `remove`, `list`, `recipient`, `rekey` | keep an encrypted store, in place of `.env` |
 //! | `check` | loads the configuration as the application would, and tells every fault |
 //! | `explain` | tells where each key came from, and what it beat |
+//! | `grants` | writes the policies under which the configuration can be read |
 //! | `template` | writes a `config.toml` with every key of the application's type |
 //! | `exec` | runs a program with the secrets of the configuration |
 //! | `completions` | writes the completions of a shell |
@@ -65,6 +66,7 @@
 mod check;
 mod exec;
 mod explain;
+mod grants;
 mod local;
 mod log;
 mod prompt;
@@ -109,6 +111,10 @@ pub enum Commands {
     /// For every key: its layer, and the source, secret and revision behind it. No secret's value is printed, whatever
     /// is asked for.
     Explain(explain::Explain),
+    /// Write the least privilege that the configuration needs, in each manager's own language
+    ///
+    /// Policies for exactly the secrets that the layers name, and nothing else. No source is asked for anything.
+    Grants(grants::Grants),
     /// Write a commented `config.toml` with every key of the application's type
     ///
     /// Every key stands as a comment, with its kind and an example that the type accepts. What is secret stands as an
@@ -205,6 +211,7 @@ pub async fn run_with<T: DeserializeOwned + Send + Sync + 'static>(
         Commands::Local(command) => local::run(command, builder).await,
         Commands::Check(command) => check::run(command, builder).await,
         Commands::Explain(command) => explain::run(command, builder).await,
+        Commands::Grants(command) => grants::run(&command, builder),
         Commands::Template(command) => template::run::<T>(&command),
         Commands::Exec(command) => exec::run(command, builder).await,
     };

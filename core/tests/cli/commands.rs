@@ -154,3 +154,28 @@ fn the_audit_is_told_where_one_asks_for_it() {
         told.err
     );
 }
+
+#[cfg(feature = "vault")]
+#[test]
+fn grants_are_for_what_the_layers_name_and_ask_nobody() {
+    let config = "token = 'vault://secret/myapp/mail#token'\nplain = 1\n\
+                  [secrets]\ndatabase = { name = 'myapp/database', keep_previous = true }\n";
+    let ground = Ground::with_secrets(config, &[]);
+    let mut program = ground.secretfig(&["grants"]);
+    program.env("SECRET_PROVIDER", "vault");
+    // nothing listens there, and nothing has to
+    program.env("VAULT_ADDR", "http://127.0.0.1:9").env("VAULT_TOKEN", "marker-of-a-token");
+    let ran = Ran::of(program.output().unwrap()).fine();
+    for path in ["secret/data/myapp/database", "secret/data/myapp/mail", "secret/metadata/myapp/database"] {
+        assert!(ran.out.contains(&format!("path \"{path}\" {{")), "{path}: {}", ran.out);
+    }
+    assert_eq!(ran.out.matches("capabilities").count() - ran.out.matches("# path").count(), 3, "{}", ran.out);
+    assert!(!ran.out.contains("marker") && !ran.err.contains("marker"));
+}
+
+#[test]
+fn grants_say_what_has_none() {
+    let ran = ground().run(&["grants"]).fine();
+    assert!(ran.out.is_empty() && ran.err.contains("has no policies"), "{} {}", ran.out, ran.err);
+    ground().run(&["grants", "vault"]).refused(1, "no secret is asked of `vault`, but of file-secret");
+}

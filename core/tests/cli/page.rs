@@ -47,6 +47,7 @@ fn every_command_is_on_the_page() {
         "local rekey",
         "check",
         "explain",
+        "grants",
         "template",
         "exec",
         "completions",

@@ -82,6 +82,11 @@ pub trait Source: Send + Sync {
 
     /// Ends within `limit` what the source keeps open.
     async fn close(&self, _limit: Duration) {}
+
+    /// Itself, where it can say which rights a set of asks needs. `None`, the default: it has no rights of its own.
+    fn as_grants(&self) -> Option<&dyn Grants> {
+        None
+    }
 }
 
 fn without_leases(info: &SourceInfo) -> SourceError {
@@ -121,6 +126,9 @@ impl<S: Source + ?Sized> Source for Arc<S> {
     }
     async fn close(&self, limit: Duration) {
         (**self).close(limit).await;
+    }
+    fn as_grants(&self) -> Option<&dyn Grants> {
+        (**self).as_grants()
     }
 }
 
@@ -277,6 +285,8 @@ pub trait Listing: Source {
 }
 
 /// A source that can say which rights a set of asks needs: an IAM policy, Vault HCL, Azure roles.
+///
+/// Nothing is asked of the manager: an operator wants to know before anything is allowed.
 pub trait Grants: Source {
     /// The least privilege under which all these asks succeed, in the manager's own language.
     fn grants(&self, asks: &[Ask]) -> String;

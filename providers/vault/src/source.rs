@@ -2,6 +2,7 @@
 
 use crate::adapter::{Adapter, Call};
 use crate::auth::{Door, Session, Ways};
+use crate::blind::Blind;
 use crate::error::{Doing, Refusal, SCHEME, malformed, misconfigured, not_there, refusal, withdrawn};
 use crate::naming::{self, Kind, Names, Place, Want};
 use crate::settings::{Pem, Settings};
@@ -51,6 +52,7 @@ pub struct Vault {
     namespace: Option<String>,
     /// The kinds of mounts that the server told.
     kinds: Mutex<BTreeMap<String, Kind>>,
+    blind: Blind,
     prints: Fingerprints,
     clock: Arc<dyn Clock>,
     info: SourceInfo,
@@ -89,6 +91,7 @@ impl Vault {
             names,
             namespace,
             kinds: Mutex::default(),
+            blind: Blind::default(),
             prints: Fingerprints::new(key),
             clock,
             info,
@@ -267,7 +270,8 @@ impl Vault {
         if want == Want::Minted {
             return Ok(Probe::Unknown);
         }
-        let by_metadata = kind == Kind::V2 && *ask.point() == At::Current;
+        let by_metadata =
+            kind == Kind::V2 && *ask.point() == At::Current && !self.blind.is(ask.name(), self.clock.tick());
         let revision = match want {
             Want::Secret if by_metadata => self.revision(&place).await,
             Want::Subtree if by_metadata => self.subtree_revision(&place, ask.name()).await,
@@ -276,7 +280,11 @@ impl Vault {
         match revision {
             Ok(revision) => Ok(Probe::Current(revision)),
             // no right to the metadata is no reason to be blind: the value tells as well
-            Err(e) if e.kind == ErrorKind::Denied => Ok(Probe::Current(self.fetch_one(ask).await?.revision)),
+            Err(e) if e.kind == ErrorKind::Denied => {
+                let revision = self.fetch_one(ask).await?.revision;
+                self.blind.found(ask.name(), self.clock.tick());
+                Ok(Probe::Current(revision))
+            }
             Err(e) => Err(e),
         }
     }
@@ -376,6 +384,10 @@ impl Source for Vault {
 
     fn lost(&self, lease: &Lease) -> bool {
         self.door.lost(lease)
+    }
+
+    fn as_grants(&self) -> Option<&dyn Grants> {
+        Some(self)
     }
 
     async fn close(&self, limit: Duration) {
