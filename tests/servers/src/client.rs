@@ -1,6 +1,9 @@
 //! Requests to a server's own interface: JSON in, JSON out.
 
 use reqwest::Method;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,13 +13,27 @@ use std::time::Duration;
 pub(crate) struct Client(reqwest::Client);
 
 impl Client {
+    /// For servers without TLS.
     pub(crate) fn new() -> Self {
+        Self::with(RootCertStore::empty())
+    }
+
+    /// For a server whose certificate this authority has signed.
+    pub(crate) fn trusting(ca: &str) -> Self {
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(ca.as_bytes()) {
+            roots.add(certificate.expect("PEM of a certificate")).expect("an authority's certificate");
+        }
+        Self::with(roots)
+    }
+
+    fn with(roots: RootCertStore) -> Self {
         // Given outright: a default for the whole process would be found by the code under test.
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("INVARIANT: ring speaks TLS 1.2 and 1.3")
-            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_root_certificates(roots)
             .with_no_client_auth();
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)

@@ -41,5 +41,5 @@ mod process;
 pub use cluster::Cluster;
 pub use install::{Failed, install_all};
 pub use moto::Moto;
-pub use openbao::OpenBao;
+pub use openbao::{OpenBao, Tls};
 pub use postgres::Postgres;

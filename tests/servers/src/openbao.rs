@@ -22,6 +22,16 @@ pub struct OpenBao {
     client: Client,
 }
 
+/// What a server speaks TLS with, in PEM.
+pub struct Tls {
+    /// The authority that whoever asks it has to trust.
+    pub ca: String,
+    /// The server's certificate, for `127.0.0.1`.
+    pub certificate: String,
+    /// Its key.
+    pub key: String,
+}
+
 impl OpenBao {
     /// Starts one; the first time ever, installs it.
     ///
@@ -36,9 +46,21 @@ impl OpenBao {
     /// # Errors
     /// When it cannot be had: what was tried, what was said, what to do.
     pub async fn try_start() -> Result<OpenBao, Failed> {
+        Self::try_start_as(None).await
+    }
+
+    /// Starts one that speaks TLS, and takes the certificates of its clients.
+    ///
+    /// # Panics
+    /// When it cannot be had, with what was tried.
+    pub async fn start_tls(tls: &Tls) -> OpenBao {
+        Self::try_start_as(Some(tls)).await.unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    async fn try_start_as(tls: Option<&Tls>) -> Result<OpenBao, Failed> {
         let binary = binary().await?;
         for _ in 0..TRIES {
-            if let Some(started) = Self::start_at(&binary, free_port()?).await? {
+            if let Some(started) = Self::start_at(&binary, free_port()?, tls).await? {
                 return Ok(started);
             }
         }
@@ -46,21 +68,21 @@ impl OpenBao {
     }
 
     /// None: the port is taken.
-    async fn start_at(binary: &PathBuf, port: u16) -> Result<Option<OpenBao>, Failed> {
+    async fn start_at(binary: &PathBuf, port: u16, tls: Option<&Tls>) -> Result<Option<OpenBao>, Failed> {
         let failed = |e: io::Error| Failed(format!("{OPENBAO} cannot be started: {e}"));
         let folder = tempfile::tempdir().map_err(failed)?;
         let settings = folder.path().join("openbao.hcl");
-        fs::write(&settings, settings_of(port, &folder)).map_err(failed)?;
+        fs::write(&settings, settings_of(port, &folder, tls).map_err(failed)?).map_err(failed)?;
         let mut command = Command::new(binary);
         // nothing of whoever runs the tests: `BAO_…` and `VAULT_…` steer a server, too
         command.env_clear().arg("server").arg(format!("-config={}", settings.display()));
         let mut started = OpenBao {
             process: Process::start(&mut command, &folder.path().join("output"), Signal::KILL)?,
             folder,
-            address: format!("http://127.0.0.1:{port}"),
+            address: format!("{}://127.0.0.1:{port}", if tls.is_some() { "https" } else { "http" }),
             root_token: String::new(),
             unseal_key: String::new(),
-            client: Client::new(),
+            client: tls.map_or_else(Client::new, |tls| Client::trusting(&tls.ca)),
         };
         match tokio::time::timeout(LIMIT, started.set_up()).await {
             Ok(Ok(())) => Ok(Some(started)),
@@ -70,7 +92,7 @@ impl OpenBao {
         }
     }
 
-    /// Where it listens: `http://127.0.0.1:PORT`.
+    /// Where it listens: `http://127.0.0.1:PORT`, with TLS `https`.
     pub fn address(&self) -> &str {
         &self.address
     }
@@ -215,20 +237,29 @@ pub(crate) async fn started(server: &mut Process) -> Result<(), String> {
 
 /// HCL, since no spelling of `audit` in JSON is understood. An audit log can be declared here alone: the interface refuses
 /// it, since a log can be any file.
-fn settings_of(port: u16, folder: &TempDir) -> String {
-    let audit = Value::from(folder.path().join("audit.log").to_string_lossy());
-    format!(
+fn settings_of(port: u16, folder: &TempDir, tls: Option<&Tls>) -> io::Result<String> {
+    let quoted = |name: &str| Value::from(folder.path().join(name).to_string_lossy());
+    let audit = quoted("audit.log");
+    let tls = match tls {
+        Some(tls) => {
+            fs::write(folder.path().join("server.pem"), &tls.certificate)?;
+            fs::write(folder.path().join("server.key"), &tls.key)?;
+            format!("tls_cert_file = {}\n    tls_key_file = {}", quoted("server.pem"), quoted("server.key"))
+        }
+        None => "tls_disable = true".to_owned(),
+    };
+    Ok(format!(
         r#"storage "inmem" {{}}
 listener "tcp" {{
     address = "127.0.0.1:{port}"
     cluster_address = "127.0.0.1:0"
-    tls_disable = true
+    {tls}
 }}
 audit "file" "file" {{
     options {{ file_path = {audit} }}
 }}
 "#
-    )
+    ))
 }
 
 #[cfg(test)]
@@ -240,15 +271,18 @@ mod tests {
     async fn a_port_that_is_taken_is_told_from_a_failure() {
         let binary = binary().await.unwrap();
         let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        assert!(OpenBao::start_at(&binary, silent.local_addr().unwrap().port()).await.unwrap().is_none());
+        assert!(
+            OpenBao::start_at(&binary, silent.local_addr().unwrap().port(), None).await.unwrap().is_none()
+        );
         let other = OpenBao::start().await;
         let port = other.address().rsplit(':').next().unwrap().parse().unwrap();
-        assert!(OpenBao::start_at(&binary, port).await.unwrap().is_none());
+        assert!(OpenBao::start_at(&binary, port, None).await.unwrap().is_none());
     }
 
     #[tokio::test]
     async fn a_failure_tells_what_the_server_said() {
-        let Err(failed) = OpenBao::start_at(&PathBuf::from("/bin/sh"), free_port().unwrap()).await else {
+        let Err(failed) = OpenBao::start_at(&PathBuf::from("/bin/sh"), free_port().unwrap(), None).await
+        else {
             panic!("a shell is no server");
         };
         let said = failed.to_string();
