@@ -7,7 +7,7 @@ use crate::health::Health;
 use crate::keeper;
 use crate::leases::{Chore, Desk, Replaced, Step};
 use crate::plan::SecretId;
-use crate::policy::Policy;
+use crate::policy::{Policy, Unanswered};
 use crate::publish::{Arrival, Published, Publisher};
 use crate::refresh::{Again, Asking, Erased, Look, Refreshed, Which, round};
 use crate::report::LoadError;
@@ -17,7 +17,7 @@ use crate::section::{Live, Section};
 use crate::store::{Freshness, State};
 use crate::tree::KeyPath;
 use arc_swap::ArcSwap;
-use secretfig_source::{Lease, SourceError, Tick};
+use secretfig_source::{Lease, Tick};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -445,7 +445,7 @@ impl<T: Send + Sync + 'static> Erased for Shared<T> {
         self.lock().chores(&lost, now)
     }
 
-    fn done(&self, chore: &Chore, began: Tick, result: Result<Option<Lease>, SourceError>) {
+    fn done(&self, chore: &Chore, began: Tick, result: Result<Option<Lease>, Unanswered>) {
         let now = self.asking.clock.tick();
         self.lock().done(chore, began, result, now);
     }

@@ -36,6 +36,8 @@ pub(crate) struct Arrival {
     /// When it began, by the clock: from then on a lease counts.
     pub(crate) asked: Tick,
     pub(crate) outcome: Outcome,
+    /// When it is worth another try, where nobody was asked for it, as a source is left alone.
+    pub(crate) again: Option<Tick>,
 }
 
 /// What may be published.
@@ -150,8 +152,8 @@ impl<T> Publisher<T> {
         cell: &ArcSwap<Made<T>>,
     ) -> Published {
         let mut candidates: Vec<Candidate> = Vec::new();
-        let minting: Vec<SecretId> = arrivals.iter().map(|arrival| arrival.secret).collect();
-        for Arrival { secret, started, asked, outcome } in arrivals {
+        let minting: Vec<_> = arrivals.iter().map(|arrival| (arrival.secret, arrival.again)).collect();
+        for Arrival { secret, started, asked, outcome, again } in arrivals {
             let Some(state) = self.states.get_mut(secret.0 as usize) else { continue };
             if started < state.started {
                 continue; // something that began later is published already
@@ -175,7 +177,8 @@ impl<T> Publisher<T> {
                         continue;
                     }
                     state.trouble(TroubleKind::Source(e.kind()), now);
-                    state.not_minted(Unminted::Failed(e.kind()), now);
+                    let failed = Unminted::Failed(e.kind());
+                    state.not_minted(again.map_or(failed, Unminted::NotAsked), now);
                     if is_taken_away(e.kind()) {
                         state.seen = now; // it answered
                     }
@@ -191,9 +194,9 @@ impl<T> Publisher<T> {
             }
         }
         let published = self.candidates(candidates, now, cell);
-        for secret in minting {
+        for (secret, again) in minting {
             if let Some(state) = self.states.get_mut(secret.0 as usize) {
-                state.not_minted(Unminted::Waiting, now);
+                state.not_minted(again.map_or(Unminted::Waiting, Unminted::NotAsked), now);
             }
         }
         #[cfg(feature = "figment")]

@@ -5,7 +5,7 @@
 use crate::health::{Breaker, SourceHealth};
 use crate::leases::{Chore, Ledger, Replaced};
 use crate::plan::{NamedSource, Plan, SecretId};
-use crate::policy::{Endpoint, Got, Line, Policy, SignIn, shortened};
+use crate::policy::{Endpoint, Got, Line, Policy, SignIn, Unanswered, shortened};
 use crate::publish::{Arrival, Outcome, Published};
 use crate::reports::Reporting;
 use crate::runtime;
@@ -40,6 +40,7 @@ pub(crate) struct Asking {
 }
 
 /// When to look at a secret again that could not be had.
+#[derive(Clone, Copy)]
 pub(crate) enum Again {
     /// Then, and not before: nobody would be asked.
     At(Tick),
@@ -47,8 +48,13 @@ pub(crate) enum Again {
     By(Tick),
 }
 
-/// Between two looks at what another call is trying just now.
-const SHORTEST: Duration = Duration::from_secs(1);
+impl Again {
+    fn tick(self) -> Tick {
+        match self {
+            Again::At(then) | Again::By(then) => then,
+        }
+    }
+}
 
 /// How often a set is read again until it rests.
 const TRIES: usize = 3;
@@ -124,9 +130,9 @@ impl Asking {
     /// about as soon as that would be.
     fn again(&self, secret: SecretId, now: Tick) -> Again {
         let source = self.plan.secrets.get(secret.0 as usize).map(|secret| secret.source);
-        let open = source.and_then(|source| self.endpoints.get(source)?.open());
-        match open {
-            Some(open) => Again::At(open.next.max(now.after(SHORTEST))),
+        let next = source.and_then(|source| self.endpoints.get(source)?.next(now));
+        match next {
+            Some(next) => Again::At(next),
             None => Again::By(now.after(shortened(self.policy.pause, runtime::random()))),
         }
     }
@@ -254,7 +260,7 @@ pub(crate) trait Erased: Send + Sync {
     /// The calls for leases that are due now.
     fn chores(&self) -> Vec<Chore>;
     /// Takes in what came of one that began at that time.
-    fn done(&self, chore: &Chore, began: Tick, result: Result<Option<Lease>, SourceError>);
+    fn done(&self, chore: &Chore, began: Tick, result: Result<Option<Lease>, Unanswered>);
     /// When the next one is due.
     #[cfg_attr(
         all(target_family = "wasm", target_os = "unknown"),
@@ -365,7 +371,7 @@ pub(crate) async fn round_of(config: &dyn Erased, looks: Vec<Look>) -> Refreshed
     let read = config.read_since(&to_fetch, started);
     let forced = |secret: &SecretId| looks.iter().any(|look| look.secret == *secret && look.read);
     to_fetch.retain(|secret| !read.contains(secret) || forced(secret));
-    let mut fetched = asking.fetch(&to_fetch, until).await;
+    let (mut fetched, left) = asking.fetch_or_leave(&to_fetch, until).await;
     let mut unrest = settle_sets(&asking, &looks, &outcomes, &mut fetched, until).await;
     for look in &looks {
         if let Some(Ok(new)) = fetched.get(&look.secret)
@@ -405,12 +411,24 @@ pub(crate) async fn round_of(config: &dyn Erased, looks: Vec<Look>) -> Refreshed
         Outcome::Failed(e) if e.kind().is_outage() => Some((*secret, asking.again(*secret, now))),
         _ => None,
     });
-    config.look_again(out.collect());
+    let out: BTreeMap<SecretId, Again> = out.collect();
+    let again = |secret: SecretId, outcome: &Outcome| match outcome {
+        Outcome::Failed(_) if left.contains(&secret) => out.get(&secret).copied(),
+        // as soon as the one that it waits for is looked at
+        Outcome::Waiting => {
+            let set = looks.iter().find(|look| look.secret == secret)?.set;
+            looks.iter().filter(|look| look.set == set).find_map(|look| out.get(&look.secret).copied())
+        }
+        _ => None,
+    };
     let arrivals = outcomes.into_iter().map(|(secret, outcome)| {
         let started = begun.get(&secret).copied().unwrap_or(started);
-        Arrival { secret, started, asked, outcome }
+        let again = again(secret, &outcome).map(Again::tick);
+        Arrival { secret, started, asked, outcome, again }
     });
-    let published = config.publish(arrivals.collect());
+    let arrivals: Vec<Arrival> = arrivals.collect();
+    config.look_again(out.into_iter().collect());
+    let published = config.publish(arrivals);
     for (secret, kind) in sweep.give_back().await {
         tracing::error!(target: "secretfig", secret, reason = kind.as_str(), "what was made and refused could not be given back");
     }

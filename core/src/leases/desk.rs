@@ -2,9 +2,10 @@
 
 use super::{Chore, Lent, Retired, Step, tend::name};
 use crate::plan::SecretId;
+use crate::policy::Unanswered;
 use crate::publish::Publisher;
 use crate::runtime;
-use secretfig_source::{Fetched, Lease, SourceError, Tick};
+use secretfig_source::{Fetched, Lease, Tick};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -78,7 +79,7 @@ impl<T> Publisher<T> {
         &mut self,
         chore: &Chore,
         began: Tick,
-        result: Result<Option<Lease>, SourceError>,
+        result: Result<Option<Lease>, Unanswered>,
         now: Tick,
     ) {
         match chore {
@@ -90,7 +91,7 @@ impl<T> Publisher<T> {
                     if retired.lease() != lease || retired.goes_on(&result, now) {
                         return true;
                     }
-                    if let Err(e) = &result {
+                    if let Err(Unanswered { error: e, .. }) = &result {
                         let (secret, left) = (name(&plan, *id), retired.left(now).as_secs());
                         tracing::error!(
                             target: "secretfig",
@@ -111,7 +112,7 @@ impl<T> Publisher<T> {
         id: SecretId,
         lease: &Lease,
         began: Tick,
-        result: Result<Option<Lease>, SourceError>,
+        result: Result<Option<Lease>, Unanswered>,
         now: Tick,
     ) {
         let Some(state) = self.states.get_mut(id.0 as usize) else { return };
@@ -122,7 +123,10 @@ impl<T> Publisher<T> {
                 lent.life.renewed(began, granted.as_ref().unwrap_or(lease), random);
                 state.seen = now;
             }
-            Err(e) => {
+            Err(Unanswered { error, next: Some(next) }) => {
+                lent.life.renewal_not_asked(now, error.kind(), next);
+            }
+            Err(Unanswered { error: e, next: None }) => {
                 lent.life.not_renewed(now, e.kind(), random);
                 tracing::warn!(target: "secretfig", secret = name(&self.plan, id), error = %e, "a lease was not renewed");
             }

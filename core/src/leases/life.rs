@@ -38,6 +38,8 @@ pub(crate) struct Life {
     /// Failures in a row.
     failed_renewals: u32,
     failed_mints: u32,
+    /// Whether another was to take its place and did not come.
+    put_off: bool,
     /// Renewals that granted less.
     short: u32,
     /// Ended before its time.
@@ -71,6 +73,8 @@ pub(crate) enum Unminted {
     Refused,
     /// Another secret of its set could not be had.
     Waiting,
+    /// Nobody was asked, since a source is left alone until then.
+    NotAsked(Tick),
 }
 
 impl Life {
@@ -91,6 +95,7 @@ impl Life {
             mint: ends,
             failed_renewals: 0,
             failed_mints: 0,
+            put_off: false,
             short: 0,
             early: span.is_zero(),
             early_before,
@@ -154,6 +159,15 @@ impl Life {
         self.renew = (self.failed_renewals < TRIES && next < self.ends).then_some(next);
     }
 
+    /// Its source is left alone until then: that is no try.
+    pub(crate) fn renewal_not_asked(&mut self, now: Tick, kind: ErrorKind, next: Tick) {
+        self.trouble = Some(kind.as_str());
+        let left = self.ends.since(now);
+        self.mint = self.mint.min(now.after(two_thirds(left, 0).max(BREATH)));
+        let next = next.max(now.after(BREATH));
+        self.renew = (next < self.ends).then_some(next);
+    }
+
     /// It is gone before its time: another takes its place at once, but never in a loop.
     pub(crate) fn lost(&mut self, now: Tick) {
         self.ends = self.ends.min(now);
@@ -165,7 +179,7 @@ impl Life {
 
     /// Asks for another at once, where one may be made by now: false if that is too early.
     pub(crate) fn replace(&mut self, now: Tick) -> bool {
-        if self.replaceable() > now || self.failed_mints > 0 && self.mint > now {
+        if self.replaceable() > now || self.put_off && self.mint > now {
             return false;
         }
         self.early = true;
@@ -192,17 +206,12 @@ impl Life {
     /// No other has taken its place. What may have made one that nobody knows is repeated less often than what has
     /// certainly made none.
     pub(crate) fn not_minted(&mut self, now: Tick, why: Unminted, random: u64) {
-        self.failed_mints = self.failed_mints.saturating_add(1);
-        let (first, cap) = match why {
-            Unminted::Failed(ErrorKind::Timeout | ErrorKind::Malformed | ErrorKind::TooLarge) => {
-                (MINUTE, CAP)
-            }
-            Unminted::Failed(kind) if !is_passing(kind) => (MINUTE, CAP),
-            Unminted::Failed(_) => (FIRST, MINUTE),
-            Unminted::Waiting => (MINUTE, CAP),
-            Unminted::Refused => (MINUTE, (self.asked / 3).clamp(CAP, 12 * CAP)),
+        self.put_off = true;
+        let mut wait = match why {
+            // that was no try
+            Unminted::NotAsked(next) => next.since(now),
+            why => self.wait_to_mint(why, random),
         };
-        let mut wait = jittered(doubling(first, self.failed_mints, cap), random);
         if let Unminted::Failed(ErrorKind::Throttled { retry_after: Some(asked) }) = why {
             wait = wait.max(asked.min(CAP));
         }
@@ -211,6 +220,7 @@ impl Life {
             Unminted::Failed(kind) => kind.as_str(),
             Unminted::Refused => "refused",
             Unminted::Waiting => "another secret of its section could not be had",
+            Unminted::NotAsked(_) => "its source is left alone",
         });
         // what is served goes on living as long as it can
         let left = self.ends.since(now);
@@ -218,6 +228,21 @@ impl Life {
             let due = now.after(two_thirds(left, random).max(BREATH));
             self.renew = (self.failed_renewals < TRIES).then_some(due);
         }
+    }
+
+    /// Counts a try that gave none; how long to wait until the next.
+    fn wait_to_mint(&mut self, why: Unminted, random: u64) -> Duration {
+        self.failed_mints = self.failed_mints.saturating_add(1);
+        let (first, cap) = match why {
+            Unminted::Failed(ErrorKind::Timeout | ErrorKind::Malformed | ErrorKind::TooLarge) => {
+                (MINUTE, CAP)
+            }
+            Unminted::Failed(kind) if !is_passing(kind) => (MINUTE, CAP),
+            Unminted::Failed(_) => (FIRST, MINUTE),
+            Unminted::Waiting | Unminted::NotAsked(_) => (MINUTE, CAP),
+            Unminted::Refused => (MINUTE, (self.asked / 3).clamp(CAP, 12 * CAP)),
+        };
+        jittered(doubling(first, self.failed_mints, cap), random)
     }
 
     pub(crate) fn due(&self, now: Tick) -> Option<Step> {
@@ -453,6 +478,25 @@ mod tests {
         assert!((1..=3).contains(&renewals), "{renewals}");
     }
 
+    #[test]
+    fn what_nobody_was_asked_for_is_tried_when_someone_may_be() {
+        let mut life = Life::begun(tick(0), &hour(), None, 0);
+        for n in 0..100 {
+            let now = tick(2_400 + n);
+            life.renewal_not_asked(now, ErrorKind::Timeout, tick(2_600));
+            assert_eq!((life.next(), life.failed_renewals), ((tick(2_600), Step::Renew), 0));
+        }
+        let mut life = Life::begun(tick(0), &Lease::new("id", seconds(3_600), false), None, 0);
+        for n in 0..100 {
+            let now = tick(2_400 + 60 * n);
+            life.not_minted(now, Unminted::NotAsked(tick(2_445 + 60 * n)), u64::MAX);
+            assert_eq!((life.next(), life.failed_mints), ((tick(2_445 + 60 * n), Step::Mint), 0));
+        }
+        // a moment that is over makes no loop
+        life.not_minted(tick(9_000), Unminted::NotAsked(tick(0)), 0);
+        assert_eq!(life.next().0, tick(9_001));
+    }
+
     /// Whatever comes of it, in whatever order: steps are a second apart at least, and no life has more than its tries.
     #[test]
     fn no_order_of_events_makes_a_loop() {
@@ -493,18 +537,22 @@ mod tests {
                         life.renewed(now, &lease(&mut draw), draw(u64::MAX));
                         tries = 0;
                     }
+                    Step::Renew if draw(4) == 0 => {
+                        life.renewal_not_asked(now, kind, now.after(seconds(draw(60))));
+                    }
                     Step::Renew => {
                         tries += 1;
                         assert!(tries <= TRIES, "{life:?}");
                         life.not_renewed(now, kind, draw(u64::MAX));
                     }
-                    Step::Mint => match draw(4) {
+                    Step::Mint => match draw(5) {
                         0 => {
                             life = Life::begun(now, &lease(&mut draw), Some(&life), draw(u64::MAX));
                             tries = 0;
                         }
                         1 => life.not_minted(now, Unminted::Refused, draw(u64::MAX)),
                         2 => life.not_minted(now, Unminted::Waiting, draw(u64::MAX)),
+                        3 => life.not_minted(now, Unminted::NotAsked(now.after(seconds(draw(60)))), 0),
                         _ => life.not_minted(now, Unminted::Failed(kind), draw(u64::MAX)),
                     },
                 }

@@ -19,7 +19,8 @@ pub(crate) use life::{Life, Step, Unminted, doubling};
 pub(crate) use tend::{Chore, give_all_back, tend};
 
 use crate::plan::SecretId;
-use secretfig_source::{ErrorKind, Fetched, Lease, SourceError, Tick};
+use crate::policy::Unanswered;
+use secretfig_source::{ErrorKind, Fetched, Lease, Tick};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -105,9 +106,14 @@ impl Retired {
     }
 
     /// Notes what came of giving it back; false: there is nothing more to do.
-    pub(crate) fn goes_on(&mut self, result: &Result<(), SourceError>, now: Tick) -> bool {
+    pub(crate) fn goes_on(&mut self, result: &Result<(), Unanswered>, now: Tick) -> bool {
         const TRIES: u32 = 10;
-        let Err(e) = result else { return false };
+        let Err(Unanswered { error: e, next }) = result else { return false };
+        if let Some(next) = next {
+            // its source is left alone: that was no try
+            self.next = *next;
+            return self.next < self.ends;
+        }
         self.failed += 1;
         let passing = e.kind().is_outage() || e.kind() == ErrorKind::Malformed;
         self.next = now.after(doubling(Duration::from_secs(10), self.failed, Duration::from_secs(5 * 60)));

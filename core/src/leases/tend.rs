@@ -3,7 +3,7 @@
 use super::ledger::is_gone;
 use crate::audit;
 use crate::plan::{Plan, SecretId};
-use crate::policy::{GiveBack, Renew};
+use crate::policy::{GiveBack, Renew, Unanswered};
 use crate::refresh::{Asking, Erased};
 use crate::runtime;
 use crate::waiting;
@@ -24,7 +24,7 @@ pub(crate) async fn tend(config: &dyn Erased) {
         let asking = asking.clone();
         async move {
             let began = asking.clock.tick();
-            let result = asking.chore(&chore).await;
+            let result = asking.chore(&chore, false).await;
             config.done(&chore, began, result);
         }
     });
@@ -37,9 +37,9 @@ pub(crate) async fn tend(config: &dyn Erased) {
 pub(crate) async fn give_all_back(asking: &Asking, leases: Vec<(SecretId, Lease)>, limit: Duration) {
     let revoking = leases.into_iter().map(|(secret, lease)| async move {
         let chore = Chore::Revoke(secret, lease);
-        let reason = match runtime::within(limit, asking.chore(&chore)).await {
+        let reason = match runtime::within(limit, asking.chore(&chore, true)).await {
             Some(Ok(_)) => return,
-            Some(Err(e)) => e.kind().as_str(),
+            Some(Err(e)) => e.error.kind().as_str(),
             None => ErrorKind::Timeout.as_str(),
         };
         let name = name(&asking.plan, secret);
@@ -58,22 +58,26 @@ pub(crate) fn name(plan: &Plan, secret: SecretId) -> String {
 }
 
 impl Asking {
-    /// Makes the call; of a renewal, what was granted.
-    async fn chore(&self, chore: &Chore) -> Result<Option<Lease>, SourceError> {
+    /// Makes the call, or, where it is made `anyway`, makes it also to a source that is left alone; of a renewal, what was
+    /// granted.
+    async fn chore(&self, chore: &Chore, anyway: bool) -> Result<Option<Lease>, Unanswered> {
         let (Chore::Renew(secret, _) | Chore::Revoke(secret, _)) = chore;
-        let unknown = || SourceError::new(ErrorKind::Misconfigured, "");
+        let unknown = || Unanswered { error: SourceError::new(ErrorKind::Misconfigured, ""), next: None };
         let asked = self.plan.secrets.get(secret.0 as usize).ok_or_else(unknown)?;
-        let line = self.line(asked.source, Tick::FAR).ok_or_else(unknown)?;
+        let mut line = self.line(asked.source, Tick::FAR).ok_or_else(unknown)?;
+        line.loading |= anyway;
         // once: a lease's life has its own times for trying again
         let result = match chore {
             Chore::Renew(_, lease) => line.once(Renew(lease.clone())).await.map(Some),
             Chore::Revoke(_, lease) => match line.once(GiveBack(lease.clone())).await {
-                Err(e) if !is_gone(&e) => Err(e),
+                Err(e) if !is_gone(&e.error) => Err(e),
                 _ => Ok(None),
             },
         };
         let outcome = match (&result, chore) {
-            (Err(e), _) => e.kind().as_str(),
+            // nobody was asked
+            (Err(Unanswered { next: Some(_), .. }), _) => return result,
+            (Err(Unanswered { error, .. }), _) => error.kind().as_str(),
             (Ok(_), Chore::Renew(..)) => "renewed",
             (Ok(_), Chore::Revoke(..)) => "given back",
         };

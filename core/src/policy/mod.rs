@@ -55,6 +55,16 @@ pub(crate) struct Endpoint {
     looks: Flights<Ask, Landed<Look>>,
 }
 
+/// Why there is no answer.
+pub(crate) struct Unanswered {
+    pub(crate) error: SourceError,
+    /// Where the breaker let nothing through: when it may be asked again.
+    pub(crate) next: Option<Tick>,
+}
+
+/// Between two looks at what another call is trying just now.
+const SHORTEST: Duration = Duration::from_secs(1);
+
 /// What one call brought.
 struct Landed<E: Errand> {
     answers: Vec<Result<E::Answer, SourceError>>,
@@ -77,6 +87,11 @@ impl Endpoint {
     pub(crate) fn open(&self) -> Option<Open> {
         lock(&self.breaker).open()
     }
+
+    /// When its breaker lets the next call through, if it is open.
+    pub(crate) fn next(&self, now: Tick) -> Option<Tick> {
+        self.open().map(|open| open.next.max(now.after(SHORTEST)))
+    }
 }
 
 /// The way to one source, for one round or one start-up.
@@ -87,7 +102,8 @@ pub(crate) struct Line {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) policy: Policy,
     pub(crate) attempt: Duration,
-    /// Whether this is a start-up, in which a breaker does not act: what cannot be had then is told as it was met.
+    /// Whether this is a start-up, in which a breaker does not act: what cannot be had then is told as it was met. So it
+    /// is at the end, which is the last chance to give something back.
     pub(crate) loading: bool,
     pub(crate) until: Tick,
     pub(crate) who: Option<Identity>,
@@ -105,10 +121,16 @@ struct Pending<A> {
 
 impl Line {
     /// One errand, once: for what has a schedule of tries of its own.
-    pub(crate) async fn once<E: Errand>(&self, errand: E) -> Result<E::Answer, SourceError> {
+    pub(crate) async fn once<E: Errand>(&self, errand: E) -> Result<E::Answer, Unanswered> {
         let name = errand.secret().map(ToOwned::to_owned);
-        let (mut answers, _) = self.attempt(vec![errand]).await;
-        answers.pop().unwrap_or_else(|| Err(self.short(name.as_deref())))
+        let (mut answers, refused) = self.attempt(vec![errand]).await;
+        let answer = answers.pop().unwrap_or_else(|| Err(self.short(name.as_deref())));
+        answer.map_err(|error| {
+            let now = self.clock.tick();
+            // one that closed meanwhile lets it through as well
+            let next = refused.then(|| self.endpoint.next(now).unwrap_or_else(|| now.after(SHORTEST)));
+            Unanswered { error, next }
+        })
     }
 
     /// One errand.

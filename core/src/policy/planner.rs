@@ -7,7 +7,7 @@ use crate::refresh::Asking;
 use crate::runtime;
 use crate::waiting::{self, Any};
 use secretfig_source::{Ask, Fetched, Probe, SourceError, Tick};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -42,11 +42,21 @@ impl Asking {
         wanted: &[SecretId],
         until: Tick,
     ) -> BTreeMap<SecretId, Result<Got, SourceError>> {
+        self.fetch_or_leave(wanted, until).await.0
+    }
+
+    /// The same, and those that nobody was asked for, since their source is left alone.
+    pub(crate) async fn fetch_or_leave(
+        &self,
+        wanted: &[SecretId],
+        until: Tick,
+    ) -> (BTreeMap<SecretId, Result<Got, SourceError>>, BTreeSet<SecretId>) {
         let answers = self.ask(wanted, until, Read, |line| &line.endpoint.reads).await;
+        let left = answers.iter().filter(|answer| answer.refused).map(|answer| answer.id).collect();
         let answers = answers
             .into_iter()
             .map(|Answered { id, started, result, .. }| (id, result.map(|fetched| Got { fetched, started })));
-        answers.collect()
+        (answers.collect(), left)
     }
 
     /// Probes these secrets, cut into calls in the same way.
