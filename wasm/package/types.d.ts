@@ -7,6 +7,12 @@ interface Common {
   address: string;
   /** Vault Enterprise's and OpenBao's namespace, such as `team-a`. */
   namespace?: string | null | undefined;
+  /** Where names lie that begin with no known mount: `mount: "kv"` makes `myapp/db` of `kv`. Default `secret`. */
+  mount?: string | null | undefined;
+  /** What is put in front of those names. Default nothing. */
+  prefix?: string | null | undefined;
+  /** Other mounts that names may begin with, each with its kind; of a `null` one, and of `mount` itself, the server tells. */
+  mounts?: { readonly [mount: string]: MountKind | null | undefined } | null | undefined;
   /** Key paths, and the secret that belongs at each, as `vault kv get` takes its name: `secret/myapp/database`. */
   secrets: { readonly [key: string]: string | Wanted };
   /** For how long a value counts as fresh; the time to the next look is drawn from [ttl/2, ttl]. At least 1. Default 300. */
@@ -16,6 +22,9 @@ interface Common {
   /** For one request to the manager, headers and body. Default 3. */
   timeout?: number | null | undefined;
 }
+
+/** What is mounted there: key/value without versions, with versions, or credentials of databases. */
+export type MountKind = "v1" | "v2" | "database";
 
 type SignIn =
   | { token: string; appRole?: null | undefined }
@@ -42,8 +51,9 @@ export interface Wanted {
 
 /** What `fetch` cannot do is refused, and not ignored. */
 interface NotHere {
-  ca?: never; caCert?: never; caFile?: never; extraCa?: never; cert?: never; clientCert?: never; clientKey?: never;
-  key?: never; pin?: never; pins?: never; proxy?: never; rejectUnauthorized?: never;
+  ca?: never; caCert?: never; caFile?: never; extraCa?: never; cert?: never; clientCert?: never; clientCertFile?: never;
+  clientKey?: never; clientKeyFile?: never; dangerPlainHttp?: never; key?: never; pin?: never; pins?: never; proxy?: never;
+  rejectUnauthorized?: never; skipVerify?: never; tlsServerName?: never; tokenFile?: never;
 }
 
 /** `?` behind a type: it may be absent. */
@@ -113,7 +123,10 @@ export class Config<T extends object = Record<string, unknown>> {
   explain(): Explain;
   /** Looks at everything now. Makes nothing worse: what cannot be had, or makes no whole configuration, is kept as it is. */
   refresh(): Promise<Refreshed>;
-  /** Wipes what is held. Calls under way come to their end; a later one throws. */
+  /**
+   * Wipes what is held; a second time it does nothing. Calls under way come to their end; a later one throws a
+   * {@link SecretfigError} of kind `misconfigured`.
+   */
   free(): void;
   [Symbol.dispose](): void;
 }
@@ -152,14 +165,15 @@ export interface Refreshed {
 export type Kind =
   | "absent" | "denied" | "unauthenticated" | "throttled" | "sealed" | "standby" | "uninitialised" | "behind"
   | "unavailable" | "deleted" | "destroyed" | "disabled" | "expired" | "not yet valid" | "malformed" | "too large"
-  | "timed out" | "unreachable" | "TLS refused" | "misconfigured" | "sign-in"
+  | "timed out" | "unreachable" | "TLS refused" | "misconfigured"
   | "missing" | "wrong type" | "invalid" | "document" | "setting" | "stale" | "withdrawn" | "lease ended"
   | (string & {});
 
 /** One thing that is wrong. It names keys and secrets, and holds no value. */
 export interface Fault {
-  /** The key path it is about; empty for the whole. */
+  /** The key path it is about; empty for the whole, which is what a failed sign-in is about. */
   key: string;
+  /** Of a failed sign-in its cause; that it was the sign-in, and what lies behind it, stands in `message`. */
   kind: Kind;
   source: string | undefined;
   secret: string | undefined;

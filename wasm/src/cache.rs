@@ -33,8 +33,7 @@ impl Cache {
         secretfig::host_random(crate::host::random);
         let clock: Arc<dyn Clock> = Arc::new(HostClock::default());
         let shape = Arc::new(options.shape.clone());
-        let mut layer = SecretLayer::from(vault::source(&options, clock.clone()).map_err(|flaw| vec![flaw])?)
-            .called("`secrets`");
+        let mut layer = SecretLayer::from(vault::source(&options, clock.clone())?).called("`secrets`");
         for (key, wanted) in options.secrets {
             layer = layer.put(&key, wanted);
         }

@@ -1,7 +1,7 @@
 //! The errors that JavaScript gets: instances of `Error` with what is known of each fault, and no value.
 
 use js_sys::{Array, Object, Reflect};
-use secretfig::{Cause, Fault, LoadError, SourceError, Withheld};
+use secretfig::{Cause, Fault, FaultKind, LoadError, SourceError, Withheld};
 use wasm_bindgen::JsValue;
 
 /// One thing that is wrong. It has room for names, and for no value.
@@ -33,7 +33,7 @@ impl Flaw {
     pub(crate) fn of_fault(fault: &Fault) -> Self {
         Self {
             key: if fault.key().is_root() { String::new() } else { fault.key().to_string() },
-            kind: fault.kind().name(),
+            kind: kind_of(fault.kind()),
             source: fault.source_name().map(Into::into),
             secret: fault.secret_name().map(Into::into),
             hint: fault.what_to_do().to_owned(),
@@ -79,6 +79,14 @@ impl Flaw {
         set(object, "source", &optional(&self.source));
         set(object, "secret", &optional(&self.secret));
         set(object, "hint", &JsValue::from_str(&self.hint));
+    }
+}
+
+/// Its name; of a sign-in the cause, which is what a caller acts upon. That it was the sign-in, the line says.
+fn kind_of(kind: &FaultKind) -> &'static str {
+    match kind {
+        FaultKind::SignIn(cause, _) => cause.as_str(),
+        other => other.name(),
     }
 }
 

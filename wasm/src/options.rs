@@ -4,6 +4,7 @@ use crate::failure::Flaw;
 use crate::shape::Shape;
 use js_sys::{Array, Object, Reflect};
 use secretfig::{SecretString, Wanted};
+use secretfig_vault::Kind;
 use std::time::Duration;
 use wasm_bindgen::{JsCast, JsValue};
 
@@ -13,6 +14,10 @@ pub(crate) struct Options {
     pub(crate) address: String,
     pub(crate) sign_in: SignIn,
     pub(crate) namespace: Option<String>,
+    pub(crate) mount: Option<String>,
+    pub(crate) prefix: Option<String>,
+    /// Other mounts, each with its kind where one is stated.
+    pub(crate) mounts: Vec<(String, Option<Kind>)>,
     pub(crate) secrets: Vec<(String, Wanted)>,
     pub(crate) ttl: Option<Duration>,
     pub(crate) max_stale: Option<Duration>,
@@ -27,7 +32,7 @@ pub(crate) enum SignIn {
 }
 
 /// What a server can and `fetch` cannot. To ignore one of them would be to trust what its user does not.
-const NOT_HERE: [&str; 12] = [
+const NOT_HERE: [&str; 18] = [
     "ca",
     "caCert",
     "caFile",
@@ -36,18 +41,27 @@ const NOT_HERE: [&str; 12] = [
     "pins",
     "proxy",
     "clientCert",
+    "clientCertFile",
     "clientKey",
+    "clientKeyFile",
     "cert",
     "key",
+    "dangerPlainHttp",
     "rejectUnauthorized",
+    "skipVerify",
+    "tlsServerName",
+    "tokenFile",
 ];
 
-const KNOWN: [&str; 10] = [
+const KNOWN: [&str; 13] = [
     "provider",
     "address",
     "token",
     "appRole",
     "namespace",
+    "mount",
+    "prefix",
+    "mounts",
     "secrets",
     "ttl",
     "maxStale",
@@ -59,6 +73,7 @@ impl Options {
     pub(crate) fn read(given: &JsValue) -> Result<Self, Vec<Flaw>> {
         let mut flaws = Vec::new();
         let Some(mut reader) = Reader::of(given, String::new(), &mut flaws) else { return Err(flaws) };
+        reader.not_here();
         reader.unknown(&KNOWN);
         match reader.text("provider").as_deref() {
             Some("vault") => {}
@@ -70,6 +85,7 @@ impl Options {
         let token = reader.secret("token");
         let app_role = reader.take("appRole");
         let namespace = reader.text("namespace");
+        let (mount, prefix, mounts) = (reader.text("mount"), reader.text("prefix"), reader.take("mounts"));
         let (ttl, max_stale) = (reader.seconds("ttl"), reader.seconds("maxStale"));
         let timeout = reader.seconds("timeout").unwrap_or(Duration::from_secs(3));
         let (secrets, shape) = (reader.take("secrets"), reader.take("shape"));
@@ -93,12 +109,23 @@ impl Options {
                 None
             }
         };
+        let mounts = mounts.map(|mounts| read_mounts(&mounts, &mut flaws)).unwrap_or_default();
         let secrets = read_secrets(secrets.as_ref(), &mut flaws);
         let shape = shape.map_or(Shape::Any, |shape| Shape::read(&shape, "shape", &mut flaws));
         match (address, sign_in) {
-            (Some(address), Some(sign_in)) if flaws.is_empty() => {
-                Ok(Self { address, sign_in, namespace, secrets, ttl, max_stale, timeout, shape })
-            }
+            (Some(address), Some(sign_in)) if flaws.is_empty() => Ok(Self {
+                address,
+                sign_in,
+                namespace,
+                mount,
+                prefix,
+                mounts,
+                secrets,
+                ttl,
+                max_stale,
+                timeout,
+                shape,
+            }),
             _ => Err(flaws),
         }
     }
@@ -114,6 +141,21 @@ fn read_app_role(given: &JsValue, flaws: &mut Vec<Flaw>) -> Option<SignIn> {
     }
     let mount = reader.text("mount");
     Some(SignIn::AppRole { mount, role_id: role_id?, secret_id: secret_id? })
+}
+
+/// `{ kv: "v1", pg: "database", "team/kv": null }`: of what kind each is; of a `null` one the server tells.
+fn read_mounts(given: &JsValue, flaws: &mut Vec<Flaw>) -> Vec<(String, Option<Kind>)> {
+    let Some(mut reader) = Reader::of(given, "mounts".to_owned(), flaws) else { return Vec::new() };
+    let mut mounts = Vec::new();
+    for mount in Object::keys(&reader.object).iter().filter_map(|key| key.as_string()) {
+        let stated = reader.text(&mount);
+        let kind = stated.as_deref().and_then(Kind::parse);
+        if stated.is_some() && kind.is_none() {
+            reader.flaw(&mount, "no such kind of mount", "kinds are `v1`, `v2` and `database`");
+        }
+        mounts.push((mount.trim_matches('/').to_owned(), kind));
+    }
+    mounts
 }
 
 fn read_secrets(given: Option<&JsValue>, flaws: &mut Vec<Flaw>) -> Vec<(String, Wanted)> {
@@ -251,17 +293,20 @@ impl<'f> Reader<'f> {
 
     fn unknown(&mut self, known: &[&str]) {
         for key in Object::keys(&self.object).iter().filter_map(|key| key.as_string()) {
-            if known.contains(&key.as_str()) {
-                continue;
-            }
-            if self.at.is_empty() && NOT_HERE.contains(&key.as_str()) {
-                self.flaw(
-                    &key,
-                    "cannot be honoured here",
-                    "`fetch` has no such thing; leave it to the host, or run on a server",
-                );
-            } else {
+            let told = self.at.is_empty() && NOT_HERE.contains(&key.as_str());
+            if !told && !known.contains(&key.as_str()) {
                 self.flaw(&key, "no such option", "correct its spelling, or remove it");
+            }
+        }
+    }
+
+    /// By asking for each, and not by looking at own keys alone: what a prototype brings is as much meant.
+    fn not_here(&mut self) {
+        for key in NOT_HERE {
+            if self.take(key).is_some() {
+                let message = format!("`{key}` cannot be honoured here");
+                let hint = "`fetch` has no such thing; leave it to the host, or run on a server";
+                self.flaw(key, &message, hint);
             }
         }
     }

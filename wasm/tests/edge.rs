@@ -18,7 +18,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 const MARKER: &str = "pw-mark-7f3a9c21";
 
@@ -62,6 +62,8 @@ async fn vault() -> Vault {
     let policy = r#"path "secret/data/myapp/database" { capabilities = ["read"] }
         path "secret/metadata/myapp/database" { capabilities = ["read"] }
         path "secret/data/none" { capabilities = ["read"] }"#;
+    call("POST", "sys/mounts/team/kv", json!({ "type": "kv", "options": { "version": "1" } })).await;
+    call("POST", "team/kv/app/db", json!({ "password": MARKER })).await;
     call("PUT", "sys/policies/acl/edge", json!({ "policy": policy })).await;
     let token = call("POST", "auth/token/create", json!({ "policies": ["edge"] })).await;
     call("POST", "sys/auth/approle", json!({ "type": "approle" })).await;
@@ -78,10 +80,8 @@ async fn vault() -> Vault {
 async fn node_loads_a_typed_section_and_every_bad_server_is_a_typed_error() {
     let (package, _) = &*BUILT;
     let vault = vault().await;
-    let script = package.parent().unwrap().parent().unwrap().join("node.mjs");
-    std::fs::copy(root().join("wasm/tests/run/node.mjs"), &script).unwrap();
     let node = Command::new("node")
-        .arg(&script)
+        .arg(script("node.mjs", package))
         .env("ADDRESS", vault.bao.address())
         .env("TOKEN", &vault.token)
         .env("ROOT", vault.bao.root_token())
@@ -107,6 +107,72 @@ async fn workerd_answers_every_one_of_32_cold_requests() {
         .env("SECRETFIG_PACKAGE", package)
         .status();
     assert!(bundle.await.unwrap().success(), "the Worker cannot be bundled");
+    let (mut workerd, port) = serve(tools, &folder, &vault).await;
+
+    let cold = (0..32).map(|_| tokio::spawn(get(port)));
+    let mut answers = Vec::new();
+    for answer in cold.collect::<Vec<_>>() {
+        answers.push(answer.await.unwrap());
+    }
+    let warm = get(port).await;
+    end(&mut workerd).await;
+    for answer in answers.iter().chain([&warm]) {
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        assert!(answer.contains(r#"{"connectsTo":"db.internal:5432","withPassword":true}"#), "{answer}");
+        assert!(!answer.contains(MARKER), "{answer}");
+    }
+    assert_eq!(answers.len(), 32);
+}
+
+#[tokio::test]
+async fn workerd_makes_a_typed_error_of_every_bad_reply() {
+    let (package, tools) = &*BUILT;
+    let vault = vault().await;
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hostile-worker");
+    std::fs::create_dir_all(folder.join("dist")).unwrap();
+    std::fs::copy(root().join("examples/edge-worker/config.capnp"), folder.join("config.capnp")).unwrap();
+    let wasm = "secretfig_bg.wasm";
+    std::fs::copy(package.join(wasm), folder.join("dist").join(wasm)).unwrap();
+    let bundle = Command::new("node")
+        .arg(tools.join("node_modules/esbuild/bin/esbuild"))
+        .arg(root().join("wasm/tests/run/worker.mjs"))
+        .args([
+            "--bundle",
+            "--format=esm",
+            "--conditions=workerd,worker",
+            "--external:*.wasm",
+            "--log-level=warning",
+        ])
+        .arg(format!("--alias:secretfig={}", package.join("workerd.js").display()))
+        .arg(format!("--outfile={}", folder.join("dist/worker.js").display()))
+        .status();
+    assert!(bundle.await.unwrap().success(), "the Worker cannot be bundled");
+    let (mut workerd, port) = serve(tools, &folder, &vault).await;
+    let driver = Command::new("node")
+        .arg(root().join("wasm/tests/run/workerd.mjs"))
+        .env("PORT", port.to_string())
+        .env("MARKER", MARKER)
+        .kill_on_drop(true)
+        .output();
+    let done =
+        tokio::time::timeout(Duration::from_secs(180), driver).await.expect("the driver hangs").unwrap();
+    end(&mut workerd).await;
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    println!("{}", String::from_utf8_lossy(&done.stdout));
+}
+
+/// The scripts beside the package, where they find it by its name.
+fn script(name: &str, package: &Path) -> PathBuf {
+    let folder = package.parent().unwrap().parent().unwrap();
+    for script in std::fs::read_dir(root().join("wasm/tests/run")).unwrap() {
+        let script = script.unwrap();
+        std::fs::copy(script.path(), folder.join(script.file_name())).unwrap();
+    }
+    folder.join(name)
+}
+
+/// Starts workerd on a port of its own choice.
+async fn serve(tools: &Path, folder: &Path, vault: &Vault) -> (Child, u16) {
     let mut workerd = Command::new("node")
         .arg(tools.join("node_modules/workerd/bin/workerd"))
         .args(["serve", "--socket-addr=http=127.0.0.1:0", "--control-fd=1"])
@@ -123,24 +189,14 @@ async fn workerd_answers_every_one_of_32_cold_requests() {
     let listening = tokio::time::timeout(Duration::from_secs(30), lines.next_line()).await;
     let listening = listening.expect("workerd does not listen").unwrap().expect("workerd has ended");
     let listening: Value = serde_json::from_str(&listening).unwrap();
-    let port = u16::try_from(listening["port"].as_u64().unwrap()).unwrap();
+    (workerd, u16::try_from(listening["port"].as_u64().unwrap()).unwrap())
+}
 
-    let cold = (0..32).map(|_| tokio::spawn(get(port)));
-    let mut answers = Vec::new();
-    for answer in cold.collect::<Vec<_>>() {
-        answers.push(answer.await.unwrap());
-    }
-    let warm = get(port).await;
-    // `node` starts workerd as a child of its own
+/// `node` starts workerd as a child of its own.
+async fn end(workerd: &mut Child) {
     let group = i32::try_from(workerd.id().unwrap()).unwrap();
     std::process::Command::new("kill").args(["--", &format!("-{group}")]).status().unwrap();
     workerd.wait().await.unwrap();
-    for answer in answers.iter().chain([&warm]) {
-        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-        assert!(answer.contains(r#"{"connectsTo":"db.internal:5432","withPassword":true}"#), "{answer}");
-        assert!(!answer.contains(MARKER), "{answer}");
-    }
-    assert_eq!(answers.len(), 32);
 }
 
 async fn get(port: u16) -> String {

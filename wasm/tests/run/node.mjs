@@ -1,6 +1,7 @@
 // Loads a typed section in Node, from the server and the package that the test names.
 import assert from "node:assert/strict";
-import { createServer } from "node:http";
+import { run } from "./corpus.mjs";
+import { host } from "./host.mjs";
 
 const { load, isSecretfigError } = await import("secretfig");
 const { ADDRESS: address, TOKEN: token, ROLE_ID: roleId, SECRET_ID: secretId, MARKER: marker } = process.env;
@@ -30,9 +31,12 @@ for (const signIn of [{ token }, { appRole: { roleId, secretId } }]) {
   const last = config.section("database");
   const under_way = config.refresh();
   config.free();
+  config.free();
   assert.equal((await last).host, "db.internal");
   await under_way;
-  assert.throws(() => config.get("database"));
+  assert.throws(() => config.get("database"), (error) => isSecretfigError(error) && error.kind === "misconfigured");
+  // freed by its scope
+  (await load({ provider: "vault", address, ...signIn, secrets }))[Symbol.dispose]?.();
 }
 
 // a ttl that is over: who reads looks; with a context, behind the answer
@@ -84,51 +88,42 @@ for (const signIn of [{ token }, { appRole: { roleId, secretId } }]) {
   );
 }
 
-// a corpus of bad servers: each rejects, none hangs, no token follows a redirect
-let elsewhere = 0;
-const other = createServer((request, reply) => { elsewhere += 1; reply.end("{}"); });
-await new Promise((listening) => other.listen(0, "127.0.0.1", listening));
-const to = `http://127.0.0.1:${other.address().port}/`;
-const json = { "content-type": "application/json" };
-const corpus = {
-  400: (reply) => reply.writeHead(400, json).end('{"errors":["x"]}'),
-  403: (reply) => reply.writeHead(403, json).end('{"errors":["permission denied"]}'),
-  404: (reply) => reply.writeHead(404, json).end('{"errors":[]}'),
-  429: (reply) => reply.writeHead(429, { "retry-after": "1" }).end(),
-  500: (reply) => reply.writeHead(500, json).end('{"errors":["internal error"]}'),
-  503: (reply) => reply.writeHead(503, json).end('{"errors":["Vault is sealed"]}'),
-  html: (reply) => reply.writeHead(200, { "content-type": "text/html" }).end(`<html>${marker}</html>`),
-  truncated: (reply) => reply.writeHead(200, json).end(`{"data": {"data": {"password": "${marker}`),
-  empty: (reply) => reply.writeHead(200).end(),
-  no_text: (reply) => reply.writeHead(200, json).end(Buffer.from([0xff, 0xfe, 0x22, 0x80])),
-  deep: (reply) => reply.writeHead(200, json).end("[".repeat(10_000) + "]".repeat(10_000)),
-  huge: (reply) => {
-    reply.writeHead(200, json);
-    const more = () => { while (reply.write(Buffer.alloc(1 << 16, 0x20))); };
-    reply.on("drain", more);
-    more();
-  },
-  silent: () => {},
-  stalled: (reply) => reply.writeHead(200, json).write('{"data":'),
-  reset: (reply) => reply.socket.destroy(),
-  broken_off: (reply) => { reply.writeHead(200, { ...json, "content-length": "999" }).write('{"data":'); setTimeout(() => reply.socket.destroy(), 20); },
-  ...Object.fromEntries([301, 302, 303, 307, 308].map((n) => [n, (reply) => reply.writeHead(n, { location: to }).end()])),
-};
-let answer;
-const bad = createServer((_, reply) => { reply.on("error", () => {}); answer(reply); });
-await new Promise((listening) => bad.listen(0, "127.0.0.1", listening));
-const kinds = {};
-for (const [name, how] of Object.entries(corpus)) {
-  answer = how;
-  const asked = load({ provider: "vault", address: `http://127.0.0.1:${bad.address().port}`, token, secrets, timeout: 0.7 });
-  const late = new Promise((_, reject) => setTimeout(() => reject(new Error(`${name}: it hangs`)), 15_000).unref());
-  const error = await rejected(Promise.race([asked, late]));
-  assert.ok(!String(error).includes(token), "the token in an error");
-  kinds[name] = error.kind;
+// another mount, by what is set about it; a name that begins with no mount lies in `mount`
+for (const mounts of [{ mount: "team/kv", prefix: "app" }, { mounts: { "team/kv": "v1" } }, { mounts: { "team/kv/": null } }]) {
+  const name = mounts.mount ? "db" : "team/kv/app/db";
+  const config = await load({ provider: "vault", address, token: process.env.ROOT, ...mounts, secrets: { database: name } });
+  assert.equal(await config.get("database.password"), marker);
+  config.free();
 }
-assert.equal(elsewhere, 0, "a request followed a redirect");
-assert.equal((await rejected(load({ provider: "vault", address: "http://127.0.0.1:1", token, secrets }))).faults.length > 0, true);
-bad.closeAllConnections();
-bad.close();
-other.close();
-console.log(JSON.stringify(kinds));
+{
+  const wrong = await rejected(load({
+    provider: "vault", address, token, secrets, mount: "../sys", namespace: "a/../b", mounts: { kv: "v3", pg: 7 },
+  }));
+  assert.deepEqual(wrong.faults.map((fault) => [fault.key, fault.kind]), [["mounts.kv", "misconfigured"], ["mounts.pg", "wrong type"]]);
+  const steering = await rejected(load({
+    provider: "vault", address, token, secrets, mount: "../sys", namespace: "a/../b", mounts: { "x/../y": "v2" },
+  }));
+  assert.deepEqual(
+    steering.faults.map((fault) => [fault.key, fault.kind]).sort(),
+    [["mount", "misconfigured"], ["mounts.x/../y", "misconfigured"], ["namespace", "misconfigured"]],
+  );
+}
+
+// what `fetch` cannot do: each is told by its name, also where a prototype brings it
+for (const option of [
+  "ca", "caCert", "caFile", "cert", "clientCert", "clientCertFile", "clientKey", "clientKeyFile", "dangerPlainHttp",
+  "extraCa", "key", "pin", "pins", "proxy", "rejectUnauthorized", "skipVerify", "tlsServerName", "tokenFile",
+]) {
+  const options = { provider: "vault", address, token, secrets };
+  for (const given of [{ ...options, [option]: marker }, Object.assign(Object.create({ [option]: false }), options)]) {
+    const error = await rejected(load(given));
+    assert.deepEqual(error.faults.map((fault) => [fault.key, fault.kind]), [[option, "misconfigured"]], option);
+    assert.ok(error.message.includes(`\`${option}\``), error.message);
+  }
+  (await load({ ...options, [option]: undefined })).free();
+}
+
+// nothing listens there at all
+assert.equal((await rejected(load({ provider: "vault", address: "http://127.0.0.1:1", token, secrets }))).kind, "unreachable");
+
+console.log(JSON.stringify(await run(host({ load, isSecretfigError }), marker)));
