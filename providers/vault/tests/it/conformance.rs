@@ -5,11 +5,15 @@ use secretfig_source::testing::{Stage, Wait, conformance};
 use secretfig_source::{
     Ask, Fetched, Identity, Lease, Probe, Reading, Revision, Source, SourceError, SourceInfo, async_trait,
 };
-use secretfig_test_servers::OpenBao;
+use secretfig_test_servers::{OpenBao, Postgres};
 use secretfig_vault::{Auth, Vault};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+/// What the suite calls the secrets that it wants under leases, and what they are here.
+const LEASED: [&str; 3] = ["leased", "renewed", "revoked"];
+const MINTED: &str = "database/creds/app";
 
 /// A mount of its own, read by a token that may read all of it but what was denied.
 struct Mount {
@@ -17,6 +21,8 @@ struct Mount {
     v2: bool,
     denied: Mutex<Vec<String>>,
     token: String,
+    /// Behind the database mount, from which the secrets under leases come.
+    _postgres: Option<Postgres>,
 }
 
 impl Mount {
@@ -26,7 +32,12 @@ impl Mount {
             root(&server, "POST", "sys/mounts/old", json!({ "type": "kv", "options": { "version": "1" } }))
                 .await;
         }
-        let mut mount = Self { server, v2, denied: Mutex::default(), token: String::new() };
+        let postgres = if v2 { Some(Postgres::start().await) } else { None };
+        if let Some(postgres) = &postgres {
+            postgres.give_roles_to(&server).await;
+        }
+        let denied = Mutex::default();
+        let mut mount = Self { server, v2, denied, token: String::new(), _postgres: postgres };
         mount.policy().await;
         let made = root(&mount.server, "POST", "auth/token/create", json!({ "policies": ["suite"] })).await;
         mount.token = made["auth"]["client_token"].as_str().unwrap().to_owned();
@@ -38,6 +49,12 @@ impl Mount {
         let mut policy = String::new();
         for path in all {
             policy += &format!("path \"{path}\" {{ capabilities = [\"read\", \"list\"] }}\n");
+        }
+        if self.v2 {
+            policy += "path \"database/creds/app\" { capabilities = [\"read\"] }\n";
+            for path in ["sys/leases/renew", "sys/leases/revoke"] {
+                policy += &format!("path \"{path}\" {{ capabilities = [\"update\"] }}\n");
+            }
         }
         for name in self.denied.lock().unwrap().iter() {
             for path in [self.at("data", name), self.at("metadata", name)] {
@@ -60,10 +77,17 @@ impl Stage for Mount {
     }
 
     fn name(&self, plain: &str) -> String {
+        if self.v2 && LEASED.contains(&plain) {
+            return MINTED.to_owned();
+        }
         format!("{}/myapp/{plain}", if self.v2 { "secret" } else { "old" })
     }
 
     async fn put(&self, name: &str, value: &[u8]) {
+        if name == MINTED {
+            // the server makes up what a credential is
+            return;
+        }
         // as it is: a tree in between would write a number in another way
         let text = std::str::from_utf8(value).unwrap();
         let data = match serde_json::from_str(text) {
@@ -98,6 +122,10 @@ impl Stage for Mount {
             root(&self.server, "DELETE", &self.at("data", name), Value::Null).await;
         }
         self.v2
+    }
+
+    async fn lease(&self, name: &str) -> bool {
+        name == MINTED
     }
 
     async fn within(&self, limit: Duration, wait: Wait<'_>) -> bool {
@@ -148,7 +176,11 @@ impl Source for Unversioned {
 
 #[tokio::test]
 async fn kv_with_versions() {
-    println!("KV v2: {}", conformance(&Mount::new(true).await).await);
+    let done = conformance(&Mount::new(true).await).await;
+    println!("KV v2, and a database: {done}");
+    for case in ["leases", "renewal", "revocation"] {
+        assert!(done.ran.contains(&case), "{case}");
+    }
 }
 
 #[tokio::test]

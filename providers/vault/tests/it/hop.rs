@@ -1,7 +1,7 @@
 //! What every test here needs: a clock, and a hop that counts what passes.
 
 use secretfig_source::protocol::{Credential, Http, HttpError, Limits, Origin, Reply, Request};
-use secretfig_source::{Clock, Tick, async_trait};
+use secretfig_source::{Clock, Source, Tick, async_trait};
 use secretfig_test_servers::OpenBao;
 use secretfig_transport::{Settings as Way, Transport};
 use secretfig_vault::{Auth, Settings, Vault};
@@ -99,6 +99,17 @@ pub(crate) async fn approle(server: &OpenBao, role: Value) -> (String, String) {
 
 /// A `POST` as root of this very text, wrapped where that is asked for.
 pub(crate) async fn post(server: &OpenBao, path: &str, body: &[u8], wrap: bool) -> Value {
+    post_over(&*Hop::new(), server, path, body, wrap).await
+}
+
+/// The same, over that client.
+pub(crate) async fn post_over(
+    over: &dyn Http,
+    server: &OpenBao,
+    path: &str,
+    body: &[u8],
+    wrap: bool,
+) -> Value {
     let origin = Origin::parse(server.address()).unwrap();
     let header = |name: &'static str| name.parse::<http::HeaderName>().unwrap();
     let token = Credential::header(&origin, header("x-vault-token"), server.root_token()).unwrap();
@@ -109,7 +120,24 @@ pub(crate) async fn post(server: &OpenBao, path: &str, body: &[u8], wrap: bool) 
         request = request.header(header("x-vault-wrap-ttl"), "60s").unwrap();
     }
     let request = request.body("application/json", body.to_vec().into());
-    let reply = Hop::new().send(request, Limits::default()).await.unwrap();
+    let reply = over.send(request, Limits::default()).await.unwrap();
     assert!(reply.status().is_success(), "POST {path}: {reply:?}");
     serde_json::from_slice(reply.body()).unwrap_or_default()
+}
+
+/// Revokes every token but root's, as somebody does who cleans up.
+pub(crate) async fn revoke_all(server: &OpenBao) {
+    let accessors = root(server, "LIST", "auth/token/accessors", Value::Null).await;
+    for accessor in accessors["data"]["keys"].as_array().unwrap() {
+        let known = json!({ "accessor": accessor });
+        let (_, of) = server.call("POST", "auth/token/lookup-accessor", known.clone()).await;
+        if of["data"]["display_name"] != "root" {
+            root(server, "POST", "auth/token/revoke-accessor", known).await;
+        }
+    }
+}
+
+/// Whether asking for `secret/db` succeeds, as who is signed in.
+pub(crate) async fn reads(vault: &Vault) -> Result<(), secretfig_source::SourceError> {
+    vault.fetch(&[secretfig_source::Ask::new("secret/db")]).await.remove(0).map(|_| ())
 }

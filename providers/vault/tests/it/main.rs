@@ -3,8 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, reason = "what a suite ran is printed")]
 
+mod adverse;
+mod certs;
 mod conformance;
 mod database;
 mod hop;
+mod issuer;
+mod life;
 mod logins;
 mod ways;
+mod workloads;
