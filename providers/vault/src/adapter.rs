@@ -5,6 +5,7 @@
 //! and opens spans that hold them. Nor are its bodies, of which rustify leaves copies.
 
 use crate::error::{SCHEME, malformed};
+use crate::reply::is_the_servers;
 use http::{HeaderName, Method};
 use rustify::Endpoint;
 use secretfig_source::SourceError;
@@ -197,7 +198,10 @@ fn elsewhere(answer: &Result<Reply, HttpError>, repeatable: bool) -> Next {
     match answer {
         Ok(reply) => match reply.status().as_u16() {
             // sealed, standby, uninitialised: said before anything is done
-            307 | 472 | 473 | 501 | 503 => Next::Yes,
+            307 | 472 | 473 | 501 => Next::Yes,
+            // but a proxy says 503 of a connection that broke off after the request, too
+            503 if is_the_servers(reply) => Next::Yes,
+            503 => maybe_done,
             // a standby that has lost its leader answers 500
             500 | 502 | 504 => maybe_done,
             _ => Next::No,

@@ -6,6 +6,7 @@ mod line;
 mod sign_in;
 mod talk;
 
+use crate::blind::Blind;
 use crate::error::{Doing, Refusal, SCHEME, malformed, misconfigured, not_there, withdrawn};
 use crate::naming::{Kind, Place, Want, version};
 use crate::settings::{Auth, Given, SecretId, Settings};
@@ -16,11 +17,12 @@ use secrecy::SecretString;
 use secretfig_source::protocol::{Answers, Asking, Protocol, SignedIn};
 use secretfig_source::{
     Abilities, Ask, At, ErrorKind, Fetched, Fingerprints, Lease, Probe, Revision, SourceError, SourceInfo,
+    Tick,
 };
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use talk::{SignIn, talk, talk_each};
 
 /// The most secrets and folders of a subtree, and the deepest folder.
@@ -45,6 +47,9 @@ const AT_ONCE: usize = 64;
 pub struct Vault {
     settings: Settings,
     kinds: Mutex<BTreeMap<String, Kind>>,
+    blind: Blind,
+    /// When the logins end under which leases were granted.
+    ends: Mutex<BTreeMap<Arc<str>, Tick>>,
     prints: Fingerprints,
     /// Which of the addresses answered last.
     active: AtomicUsize,
@@ -56,6 +61,8 @@ pub struct Vault {
 pub struct Session {
     token: Token,
     looks: bool,
+    /// When the token ends, unless it is renewed. `None`: never, or it is not known.
+    ends: Option<Tick>,
 }
 
 impl Vault {
@@ -99,8 +106,15 @@ impl Vault {
         if !wrong.is_empty() {
             return Err(misconfigured(wrong.join("; ")).into());
         }
-        let (kinds, prints) = (Mutex::default(), Fingerprints::new(random));
-        Ok(Self { settings, kinds, prints, active: AtomicUsize::new(0), opened: Mutex::default() })
+        Ok(Self {
+            settings,
+            kinds: Mutex::default(),
+            blind: Blind::default(),
+            ends: Mutex::default(),
+            prints: Fingerprints::new(random),
+            active: AtomicUsize::new(0),
+            opened: Mutex::default(),
+        })
     }
 
     fn line(&self, wire: talk::Wire, session: Option<Arc<Session>>) -> Line<'_> {
@@ -144,13 +158,29 @@ impl Vault {
             Want::Subtree => self.subtree(line, &place, kind, ask.name()).await,
             Want::Minted => {
                 let reply = line.expect(read.once(), Doing::Read(&place, kind)).await?;
-                Ok(reply::minted(&reply, ask.name(), &self.prints)?)
+                let mut minted = reply::minted(&reply, ask.name(), &self.prints)?;
+                if let (Some(lease), Some(ends)) = (&mut minted.lease, line.login_ends()) {
+                    lease.login = Some(ends.since(line.now().tick));
+                    self.granted(&lease.id, ends, line.now().tick);
+                }
+                Ok(minted)
             }
             Want::Rotated => {
                 let reply = line.expect(read, Doing::Read(&place, kind)).await?;
                 Ok(reply::rotated(&reply, ask.name(), &self.prints, line.now().wall)?)
             }
         }
+    }
+
+    fn ends(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Tick>> {
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// With its login a lease goes, whoever is signed in by then.
+    fn granted(&self, lease: &Arc<str>, login_ends: Tick, now: Tick) {
+        let mut ends = self.ends();
+        ends.retain(|_, end| now < *end);
+        ends.insert(lease.clone(), login_ends);
     }
 
     /// The read of a KV v2 secret at a point of its history.
@@ -238,19 +268,23 @@ impl Vault {
         checked(ask.point())?;
         let kind = self.kind(line, &place).await?;
         let want = place.want(kind)?;
+        let by_metadata =
+            kind == Kind::V2 && *ask.point() == At::Current && !self.blind.is(ask.name(), line.now().tick);
         let revision = match want {
             Want::Minted => return Ok(Probe::Unknown),
-            Want::Secret if kind == Kind::V2 && *ask.point() == At::Current => {
+            Want::Secret if by_metadata => {
                 metadata(line, &place).await.and_then(|metadata| Ok(revision(&metadata, line, &place)?))
             }
-            Want::Subtree if kind == Kind::V2 => self.subtree_revision(line, &place, ask.name()).await,
+            Want::Subtree if by_metadata => self.subtree_revision(line, &place, ask.name()).await,
             _ => return Ok(Probe::Current(self.fetch_one(line, ask).await?.revision)),
         };
         match revision {
             Ok(revision) => Ok(Probe::Current(revision)),
             // no right to the metadata is no reason to be blind: the value tells as well
             Err(Stop::Refused(e)) if e.kind == ErrorKind::Denied => {
-                Ok(Probe::Current(self.fetch_one(line, ask).await?.revision))
+                let revision = self.fetch_one(line, ask).await?.revision;
+                self.blind.found(ask.name(), line.now().tick);
+                Ok(Probe::Current(revision))
             }
             Err(stop) => Err(stop),
         }
@@ -358,8 +392,10 @@ impl Protocol for Vault {
                 line::Body::new().text("lease_id", &lease.id).number("increment", lease.duration.as_secs());
             let call = Call::new(Method::PUT, ["v1", "sys", "leases", "renew"]).body(body);
             let renewed = line.expect(call, Doing::Renew).await.and_then(|reply| {
-                let lease = reply::lease(&reply::tree(&reply)?);
-                Ok(lease.ok_or_else(|| malformed("the reply is no lease"))?)
+                let renewed = reply::lease(&reply::tree(&reply)?);
+                let mut renewed = renewed.ok_or_else(|| malformed("the reply is no lease"))?;
+                renewed.login = self.ends().get(&lease.id).map(|end| end.since(line.now().tick));
+                Ok(renewed)
             });
             match renewed {
                 Ok(lease) => Ok(Ok(lease)),
@@ -379,7 +415,10 @@ impl Protocol for Vault {
             let body = line::Body::new().text("lease_id", &lease.id).flag("sync", true);
             let call = Call::new(Method::PUT, ["v1", "sys", "leases", "revoke"]).body(body);
             match line.expect(call, Doing::Revoke).await {
-                Ok(_) => Ok(Ok(())),
+                Ok(_) => {
+                    self.ends().remove(&lease.id);
+                    Ok(Ok(()))
+                }
                 Err(Stop::Refused(refusal)) => Ok(Err(refusal.into())),
                 Err(Stop::SignIn) => Err(SignIn),
             }

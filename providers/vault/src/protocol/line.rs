@@ -5,6 +5,7 @@ use super::{AT_ONCE, Session, Vault};
 use crate::error::{Doing, Refusal, SCHEME, refusal};
 use crate::reply::is_the_servers;
 use http::{HeaderName, Method, StatusCode};
+use secretfig_source::Tick;
 use secretfig_source::protocol::{Credential, HttpError, HttpFault, Now, Origin, Refused, Reply, Request};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -150,6 +151,11 @@ impl<'v> Line<'v> {
         self.wire.now()
     }
 
+    /// When the login of this line ends, where it is known to.
+    pub(super) fn login_ends(&self) -> Option<Tick> {
+        self.session.as_ref()?.ends
+    }
+
     /// The reply, where it is the expected one.
     pub(super) async fn expect(&self, call: Call, doing: Doing<'_>) -> Result<Reply, Stop> {
         let reply = self.each(vec![call]).await?.pop();
@@ -267,12 +273,16 @@ impl<'v> Line<'v> {
 fn judged(reply: &Result<Reply, HttpError>) -> (bool, bool) {
     match reply {
         Ok(reply) => match reply.status().as_u16() {
-            307 | 472 | 473 | 501 | 503 => (false, false),
+            307 | 472 | 473 | 501 => (false, false),
+            // a proxy says 503 of a connection that broke off after the request, too
+            503 => (false, !is_the_servers(reply)),
+            // a standby that has lost its leader answers 500
+            500 | 502 | 504 => (false, true),
             403 | 404 | 400 | 405 | 412 | 429 => (true, false),
             _ => (true, true),
         },
         Err(e) => match e.fault() {
-            HttpFault::Transport | HttpFault::Timeout => (false, true),
+            HttpFault::Transport | HttpFault::Timeout | HttpFault::Tls => (false, true),
             _ => (true, true),
         },
     }

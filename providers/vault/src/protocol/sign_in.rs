@@ -45,15 +45,20 @@ async fn enter(vault: &Vault, line: &Line<'_>) -> Result<SignedIn<Session>, Stop
     let tree = tree(&reply)?;
     let auth = get(&tree, "auth").ok_or_else(bad)?;
     let token = Token::new(&vault.settings.addresses, text(auth, "client_token").ok_or_else(bad)?)?;
-    let ends = until(line.now().tick, number(auth, "lease_duration").unwrap_or(0));
+    let seconds = number(auth, "lease_duration").unwrap_or(0);
+    let (begun, ends) = (line.now().tick, ends(line.now().tick, seconds));
     // who it is stands in the audit line; a login that may not look itself up is one all the same
     let look = one(vault, line, look_up(), Some(&token), Doing::Token).await;
     let known = look.and_then(|reply| Ok(looked(&reply)?)).ok();
-    Ok(signed_in(token, known, ends))
+    Ok(signed_in(token, known, ends, until(begun, seconds)))
 }
 
-fn signed_in(token: Token, known: Option<Looked>, until: Tick) -> SignedIn<Session> {
-    let signed_in = SignedIn::new(Session { token, looks: known.is_some() }).until(until);
+fn ends(now: Tick, seconds: u64) -> Option<Tick> {
+    (seconds > 0).then(|| now.after(Duration::from_secs(seconds)))
+}
+
+fn signed_in(token: Token, known: Option<Looked>, ends: Option<Tick>, until: Tick) -> SignedIn<Session> {
+    let signed_in = SignedIn::new(Session { token, looks: known.is_some(), ends }).until(until);
     match known.and_then(|known| known.identity) {
         Some(identity) => signed_in.identity(identity),
         None => signed_in,
@@ -68,7 +73,7 @@ async fn with_token(vault: &Vault, line: &Line<'_>, token: &str) -> Result<Signe
     if let Some(Ok(reply)) = &reply {
         // it may not look itself up, and may read what it is for
         if reply.status() == StatusCode::FORBIDDEN && denied_by_policy(reply) {
-            return Ok(signed_in(token, None, Tick::FAR));
+            return Ok(signed_in(token, None, None, Tick::FAR));
         }
     }
     let none = || Refusal::from(SourceError::new(ErrorKind::Transport, crate::SCHEME));
@@ -84,7 +89,7 @@ async fn with_token(vault: &Vault, line: &Line<'_>, token: &str) -> Result<Signe
     }
     // one that cannot be renewed ends when it ends, and nobody here can make another
     let until = if known.renewable { until(line.now().tick, left) } else { Tick::FAR };
-    Ok(signed_in(token, Some(known), until))
+    Ok(signed_in(token, Some(known), ends(line.now().tick, left), until))
 }
 
 fn look_up() -> Call {
