@@ -573,3 +573,19 @@ async fn a_lease_that_is_shared_is_read_again_and_never_given_back() {
     keeper.shutdown(Duration::from_secs(1)).await;
     assert_eq!(source.revocations(), 0);
 }
+
+/// The last chance: what is not given back now is out until it ends.
+#[tokio::test(start_paused = true)]
+async fn at_the_end_a_source_that_was_left_alone_is_asked_all_the_same() {
+    let source = source(HOUR);
+    let config = load(&source).await;
+    let keeper = config.keep_fresh();
+    source.stop();
+    for _ in 0..5 {
+        config.refresh().await;
+    }
+    assert!(config.health().to_string().contains("vault: left alone for "), "{}", config.health());
+    source.start();
+    keeper.shutdown(Duration::from_secs(1)).await;
+    assert_eq!((source.revoked(), source.leases()), (1, 0));
+}
