@@ -38,8 +38,8 @@ pub(crate) fn policy(names: &Names, kind: impl Fn(&Place) -> Option<Kind>, asks:
     }
     // INVARIANT: writing into a String does not fail
     let mut text = String::from(
-        "# What this configuration reads, and nothing else. Looking up and renewing the token itself is in the\n\
-         # policy `default`.\n",
+        "# What this configuration reads, and nothing else. Looking up and renewing the token itself, and\n\
+         # renewing leases, is in the policy `default`.\n",
     );
     for name in &left_out {
         let _ = writeln!(text, "# NOT GRANTED, for it is no name, or would be a pattern in a policy: {name}");
@@ -77,8 +77,8 @@ fn of(names: &Names, kind: &impl Fn(&Place) -> Option<Kind>, ask: &Ask) -> Resul
             (vec![(format!("{}/*", read.0), "read"), (below, "list")], None)
         }
         Want::Minted => {
-            let lease = |what: &str| (format!("sys/leases/{what}"), "update");
-            (vec![read, lease("renew"), lease("revoke")], None)
+            // to renew one is in `default`; to give it back is not
+            (vec![read, ("sys/leases/revoke".to_owned(), "update")], None)
         }
         Want::Rotated => (vec![read], None),
     })
@@ -125,11 +125,7 @@ mod tests {
             (Ask::new("secret/app/*"), &["path \"secret/data/app/*\" {", "path \"secret/metadata/app/*\" {"]),
             (
                 Ask::new("database/creds/app"),
-                &[
-                    "path \"database/creds/app\" {",
-                    "path \"sys/leases/renew\" {",
-                    "path \"sys/leases/revoke\" {",
-                ],
+                &["path \"database/creds/app\" {", "path \"sys/leases/revoke\" {"],
             ),
             (Ask::new("database/static-creds/app"), &["path \"database/static-creds/app\" {"]),
         ] {

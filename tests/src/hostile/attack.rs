@@ -88,7 +88,7 @@ pub async fn attack(test: &'static str, victims: &[Arc<dyn Victim>]) {
 }
 
 /// A marker that any header, URL and line of a log can hold.
-fn word() -> Marker {
+pub(super) fn word() -> Marker {
     Marker::new(Marker::random().text().chars().filter(char::is_ascii_alphanumeric).collect::<String>())
 }
 

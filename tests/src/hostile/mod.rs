@@ -14,6 +14,7 @@
 //!
 //! * `server.rs`, `script.rs`: the server. `certs.rs`, `tls.rs`, `bomb.rs`: what is hard to do badly.
 //! * `cases.rs`: the table. `child.rs`: one case in its own process. `attack.rs`: all of them, and the report.
+//! * `around.rs`: proxies in the environment, and a host that is none.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,6 +24,7 @@
     reason = "it is a test, and its figures are what a run is kept for"
 )]
 
+mod around;
 mod attack;
 mod bomb;
 pub mod cases;
@@ -32,6 +34,7 @@ mod script;
 mod server;
 mod tls;
 
+pub use around::around;
 pub use attack::attack;
 pub use certs::{HOST, Identity, Pki};
 pub use child::{Child, Told, child};

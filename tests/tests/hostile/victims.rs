@@ -101,7 +101,7 @@ impl Victim for Sdk {
 }
 
 /// The path of the one secret.
-const SECRET: &str = "/v1/secret/data/";
+pub(crate) const SECRET: &str = "/v1/secret/data/";
 
 fn settings(aim: &Aim) -> Result<secretfig_vault::Settings, SourceError> {
     let settings = secretfig_vault::Settings::new(&aim.address, Auth::Token(aim.token.as_str().into()))?;
@@ -116,7 +116,7 @@ fn one(source: impl Source + 'static) -> Fetch {
 }
 
 /// What a Vault says that holds one secret.
-fn vault(path: &str, secret: &str) -> (u16, String) {
+pub(crate) fn vault(path: &str, secret: &str) -> (u16, String) {
     let lookup = r#"{"data":{"accessor":"a","creation_time":1764000000,"creation_ttl":0,"display_name":"token","entity_id":"",
         "expire_time":null,"explicit_max_ttl":0,"id":"i","issue_time":"2026-11-23T21:21:31Z","meta":null,"num_uses":0,
         "orphan":true,"path":"auth/token/create","policies":["default"],"renewable":false,"ttl":0,"type":"service"}}"#;
