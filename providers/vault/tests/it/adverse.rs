@@ -38,8 +38,11 @@ impl<F: Fn(&str) -> Answer + Send + Sync> Http for Made<F> {
     }
 }
 
+/// A half, and what went through it.
+type Half<F> = (Box<dyn Source>, Arc<Made<F>>);
+
 /// Both halves of a token on two addresses, each with what went through it.
-fn halves<F>(answer: F) -> [(Box<dyn Source>, Arc<Made<F>>); 2]
+fn halves<F>(answer: F) -> [Half<F>; 2]
 where
     F: Fn(&str) -> Answer + Clone + Send + Sync + 'static,
 {
