@@ -106,7 +106,9 @@ pub(crate) fn assemble<T: DeserializeOwned>(
         };
         let unknown = unknown_plain(plan, root, &decoded.unknown);
         match decoded.value {
-            Some(value) => Ok(Made { value, lives: decoded.lives, sealed: decoded.sealed, unknown, leases: Vec::new() }),
+            Some(value) => {
+                Ok(Made { value, lives: decoded.lives, sealed: decoded.sealed, unknown, leases: Vec::new() })
+            }
             None => {
                 let faults = decoded.faults.iter().map(|found| fault(plan, have, root, found)).collect();
                 let remarks = decoded.unchecked.iter().map(|unchecked| match unchecked {

@@ -139,7 +139,9 @@ pub use decode::{Key, KeyKind, Schema};
 pub use env::TextEnv;
 pub use explain::{Explain, Explained};
 pub use grants::SourceGrants;
-pub use health::{Breaker, Health, LeaseHealth, Refresher, RestartNeeded, SecretHealth, SectionHealth, SourceHealth};
+pub use health::{
+    Breaker, Health, LeaseHealth, Refresher, RestartNeeded, SecretHealth, SectionHealth, SourceHealth,
+};
 #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
 pub use keeper::Keeper;
 pub use layers::Profile;

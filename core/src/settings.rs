@@ -251,7 +251,8 @@ pub(crate) fn build(
         "vault" => self::vault(&of, strict),
         "aws" | "aws-sm" | "azure" | "azure-kv" => Err((
             FaultKind::Setting("this version has no such source yet"),
-            "use `vault`, `files` or `local`, or register a source of your own by `Builder::register`".to_owned(),
+            "use `vault`, `files` or `local`, or register a source of your own by `Builder::register`"
+                .to_owned(),
         )),
         _ => {
             let mut known: Vec<&str> = factories.keys().map(String::as_str).collect();

@@ -21,10 +21,13 @@ pub struct Case {
     pub deadline: Duration,
 }
 
+/// What is done to a request, by what is known of the run.
+pub type Answer = Box<dyn Fn(&Scene<'_>) -> Vec<Move> + Send + Sync>;
+
 /// What the server does, and how far a client gets.
 pub enum Ground {
     /// It answers a request with this; over plain TCP, over TLS, at once and in the middle of a conversation.
-    Answer(Box<dyn Fn(&Scene<'_>) -> Vec<Move> + Send + Sync>),
+    Answer(Answer),
     /// It does this before a request was read.
     Connection(fn() -> Script),
     /// Where TLS is spoken, it does this.
