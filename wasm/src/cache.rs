@@ -114,28 +114,32 @@ impl Cache {
                 made
             }
         };
-        section.get().map(Some).map_err(|withheld| NoValue::Withheld(Flaw::withheld(name, &withheld)))
+        section
+            .get()
+            .map(Some)
+            .map_err(|withheld| NoValue::Withheld(Box::new(Flaw::withheld(name, &withheld))))
     }
 }
 
 /// Why there is no value.
 pub(crate) enum NoValue {
     /// There is no such key.
-    Missing(Flaw),
+    Missing(Box<Flaw>),
     /// There is one, and it must not be used any more: a look at the manager may help.
-    Withheld(Flaw),
+    Withheld(Box<Flaw>),
 }
 
 impl NoValue {
     pub(crate) fn into_flaw(self) -> Flaw {
         match self {
-            NoValue::Missing(flaw) | NoValue::Withheld(flaw) => flaw,
+            NoValue::Missing(flaw) | NoValue::Withheld(flaw) => *flaw,
         }
     }
 }
 
 fn missing(path: &str) -> NoValue {
-    NoValue::Missing(Flaw::new(path, "missing", "missing", "`explain()` tells which keys there are"))
+    let hint = "`explain()` tells which keys there are";
+    NoValue::Missing(Box::new(Flaw::new(path, "missing", "missing", hint)))
 }
 
 /// No relaxed one: what comes from a manager is not beaten by anything else.

@@ -74,7 +74,7 @@ impl Config {
             Ok(held) if !due => Promise::resolve(&held),
             // served as it is, while the host keeps this request's I/O alive for the look
             Ok(held) if in_background(&cache, context) => Promise::resolve(&held),
-            Err(NoValue::Missing(flaw)) if !due => Promise::reject(&failure::failed(flaw)),
+            Err(NoValue::Missing(flaw)) if !due => Promise::reject(&failure::failed(*flaw)),
             held => future_to_promise(async move {
                 match held {
                     // someone else may be looking already, and nobody waits for another's I/O: ask by oneself
