@@ -343,60 +343,17 @@ pub(crate) async fn round_of(config: &dyn Erased, looks: Vec<Look>) -> Refreshed
     let started = asking.stamp();
     // whatever way this ends, what was made and is not served is given back
     let sweep = asking.ledger.sweep(looks.iter().map(|look| look.secret));
-    let all: Vec<SecretId> = looks.iter().filter(|look| !look.read).map(|look| look.secret).collect();
-    let probes = asking.probe(&all, until).await;
-    let mut outcomes: BTreeMap<SecretId, Outcome> = BTreeMap::new();
-    let mut to_fetch = Vec::new();
-    let failing: BTreeSet<usize> = looks
-        .iter()
-        .filter(|look| matches!(probes.get(&look.secret), Some(Err(_))))
-        .map(|look| look.set)
-        .collect();
-    for look in &looks {
-        match probes.get(&look.secret) {
-            Some(Ok(Probe::Current(now))) if Some(now) == look.revision.as_ref() => {
-                outcomes.insert(look.secret, Outcome::Unchanged);
-            }
-            Some(Err(e)) => {
-                outcomes.insert(look.secret, Outcome::Failed(e.clone()));
-            }
-            // what is made by being read is not made for nothing: its set would not be served
-            None if failing.contains(&look.set) => {
-                outcomes.insert(look.secret, Outcome::Waiting);
-            }
-            _ => to_fetch.push(look.secret),
-        }
-    }
-    // someone who began later has read it already: a thousand who ask at once read it once
-    let read = config.read_since(&to_fetch, started);
-    let forced = |secret: &SecretId| looks.iter().any(|look| look.secret == *secret && look.read);
-    to_fetch.retain(|secret| !read.contains(secret) || forced(secret));
-    let (mut fetched, left) = asking.fetch_or_leave(&to_fetch, until).await;
-    let mut unrest = settle_sets(&asking, &looks, &outcomes, &mut fetched, until).await;
-    for look in &looks {
-        if let Some(Ok(new)) = fetched.get(&look.secret)
-            && is_step_back(look, &new.revision)
-            && !confirmed(&asking, look, &new.revision, until).await
-        {
-            // seen once and not again: the next round looks anew, at its whole set
-            unrest
-                .stopped
-                .extend(looks.iter().filter(|other| other.set == look.set).map(|other| other.secret));
-        }
-    }
-    let mut begun: BTreeMap<SecretId, u64> = BTreeMap::new();
-    for (secret, result) in fetched {
-        begun.extend(result.as_ref().ok().map(|new| (secret, new.started)));
-        let outcome = match result {
-            Err(e) => Outcome::Failed(e),
-            Ok(_) if unrest.torn.contains(&secret) => Outcome::Torn,
-            Ok(_) if unrest.stopped.contains(&secret) => Outcome::Waiting,
-            Ok(new) => Outcome::Got(new.fetched),
-        };
-        outcomes.insert(secret, outcome);
-    }
-    for (secret, e) in unrest.failed {
-        outcomes.insert(secret, Outcome::Failed(e));
+    // a source that keeps silent takes its own time, and none of what others need to be read and to come to rest
+    let groups = apart(&asking.plan, looks);
+    let seen = groups.into_iter().map(|looks| look_at(config, &asking, looks, started, until));
+    let mut looks: Vec<Look> = Vec::new();
+    let (mut outcomes, mut begun) = (BTreeMap::new(), BTreeMap::new());
+    let mut left: BTreeSet<SecretId> = BTreeSet::new();
+    for seen in waiting::all(seen, usize::MAX).await {
+        looks.extend(seen.looks);
+        outcomes.extend(seen.outcomes);
+        begun.extend(seen.begun);
+        left.extend(seen.left);
     }
     // an optional secret that was not there and still is not has not failed
     let was_absent = |secret: &SecretId| looks.iter().any(|l| l.secret == *secret && l.revision.is_none());
@@ -433,6 +390,93 @@ pub(crate) async fn round_of(config: &dyn Erased, looks: Vec<Look>) -> Refreshed
         tracing::error!(target: "secretfig", secret, reason = kind.as_str(), "what was made and refused could not be given back");
     }
     told(&asking.plan, &published, failed)
+}
+
+/// What came of looking at some secrets.
+struct Seen {
+    looks: Vec<Look>,
+    outcomes: BTreeMap<SecretId, Outcome>,
+    /// When the reads began of which there is an answer.
+    begun: BTreeMap<SecretId, u64>,
+    /// Those that were not asked for, since their breaker is open.
+    left: BTreeSet<SecretId>,
+}
+
+/// Probes, reads what moved, lets sets come to rest and confirms steps back.
+async fn look_at(config: &dyn Erased, asking: &Asking, looks: Vec<Look>, started: u64, until: Tick) -> Seen {
+    let all: Vec<SecretId> = looks.iter().filter(|look| !look.read).map(|look| look.secret).collect();
+    let probes = asking.probe(&all, until).await;
+    let mut outcomes: BTreeMap<SecretId, Outcome> = BTreeMap::new();
+    let mut to_fetch = Vec::new();
+    let failing: BTreeSet<usize> = looks
+        .iter()
+        .filter(|look| matches!(probes.get(&look.secret), Some(Err(_))))
+        .map(|look| look.set)
+        .collect();
+    for look in &looks {
+        match probes.get(&look.secret) {
+            Some(Ok(Probe::Current(now))) if Some(now) == look.revision.as_ref() => {
+                outcomes.insert(look.secret, Outcome::Unchanged);
+            }
+            Some(Err(e)) => {
+                outcomes.insert(look.secret, Outcome::Failed(e.clone()));
+            }
+            // what is made by being read is not made for nothing: its set would not be served
+            None if failing.contains(&look.set) => {
+                outcomes.insert(look.secret, Outcome::Waiting);
+            }
+            _ => to_fetch.push(look.secret),
+        }
+    }
+    // someone who began later has read it already: a thousand who ask at once read it once
+    let read = config.read_since(&to_fetch, started);
+    let forced = |secret: &SecretId| looks.iter().any(|look| look.secret == *secret && look.read);
+    to_fetch.retain(|secret| !read.contains(secret) || forced(secret));
+    let (mut fetched, left) = asking.fetch_or_leave(&to_fetch, until).await;
+    let mut unrest = settle_sets(asking, &looks, &outcomes, &mut fetched, until).await;
+    for look in &looks {
+        if let Some(Ok(new)) = fetched.get(&look.secret)
+            && is_step_back(look, &new.revision)
+            && !confirmed(asking, look, &new.revision, until).await
+        {
+            // seen once and not again: the next round looks anew, at its whole set
+            unrest
+                .stopped
+                .extend(looks.iter().filter(|other| other.set == look.set).map(|other| other.secret));
+        }
+    }
+    let mut begun: BTreeMap<SecretId, u64> = BTreeMap::new();
+    for (secret, result) in fetched {
+        begun.extend(result.as_ref().ok().map(|new| (secret, new.started)));
+        let outcome = match result {
+            Err(e) => Outcome::Failed(e),
+            Ok(_) if unrest.torn.contains(&secret) => Outcome::Torn,
+            Ok(_) if unrest.stopped.contains(&secret) => Outcome::Waiting,
+            Ok(new) => Outcome::Got(new.fetched),
+        };
+        outcomes.insert(secret, outcome);
+    }
+    for (secret, e) in unrest.failed {
+        outcomes.insert(secret, Outcome::Failed(e));
+    }
+    Seen { looks, outcomes, begun, left }
+}
+
+/// The looks that have nothing to do with each other apart: neither a source in common nor a set, also not by others
+/// between them.
+fn apart(plan: &Plan, looks: Vec<Look>) -> Vec<Vec<Look>> {
+    let source = |look: &Look| plan.secrets.get(look.secret.0 as usize).map_or(0, |secret| secret.source);
+    let mut groups: Vec<Vec<Look>> = Vec::new();
+    for look in looks {
+        let near = |other: &Look| other.set == look.set || source(other) == source(&look);
+        let (mut with, without): (Vec<_>, Vec<_>) =
+            groups.into_iter().partition(|group| group.iter().any(near));
+        let mut group: Vec<Look> = with.drain(..).flatten().collect();
+        group.push(look);
+        groups = without;
+        groups.push(group);
+    }
+    groups
 }
 
 /// Lets the sets in which something was read come to rest. A look at one member is a look at all.
