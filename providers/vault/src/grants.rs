@@ -87,8 +87,10 @@ fn of(names: &Names, kind: &impl Fn(&Place) -> Option<Kind>, ask: &Ask) -> Resul
 /// The path as a policy spells it; none where the server would take it for a pattern. Only a subtree ends in `/*`.
 fn literal(path: &str) -> Option<String> {
     let inside = path.strip_suffix("/*").unwrap_or(path);
-    let pattern =
-        inside.ends_with('*') || inside.split('/').any(|segment| segment == "+") || inside.contains("${");
+    // `{{` begins a template, which the server fills in
+    let pattern = inside.ends_with('*')
+        || inside.split('/').any(|segment| segment == "+")
+        || ["${", "{{"].iter().any(|template| inside.contains(template));
     let written = |path: &str| path.replace('\\', "\\\\").replace('"', "\\\"");
     (!pattern).then(|| written(path))
 }
@@ -137,7 +139,14 @@ mod tests {
 
     #[test]
     fn no_name_becomes_a_pattern_or_a_rule() {
-        for name in ["secret/a*", "secret/+/b", "secret/${x}", "a\n}\npath \"*\" {", ".."] {
+        for name in [
+            "secret/a*",
+            "secret/+/b",
+            "secret/${x}",
+            "secret/{{identity.entity.id}}",
+            "a\n}\npath \"*\" {",
+            "..",
+        ] {
             let text = told(&[Ask::new(name)]);
             assert!(rules(&text).is_empty(), "{text}");
             assert!(text.contains("NOT GRANTED"), "{text}");

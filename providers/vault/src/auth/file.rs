@@ -27,6 +27,10 @@ pub(crate) async fn read(path: &Arc<Path>, what: &'static str) -> Result<Zeroizi
 }
 
 fn within_bounds(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    // before it is opened: to open a pipe waits for whoever writes it, for ever
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
     let file = File::open(path)?;
     if !file.metadata()?.is_file() {
         return Err(io::ErrorKind::InvalidInput.into());
@@ -123,8 +127,17 @@ mod tests {
             assert!(e.what_to_do().contains(says) && e.what_to_do().contains(name), "{e}");
             hunt.check_error(name, &e);
         }
-        let e = read_of(folder.path()).await.unwrap_err();
-        assert!(e.what_to_do().contains("no file"), "{e}");
+        let mut no_files = vec![folder.path().to_owned()];
+        if cfg!(unix) {
+            let pipe = folder.path().join("pipe");
+            assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+            no_files.push(pipe);
+        }
+        for path in no_files {
+            let reading = tokio::time::timeout(std::time::Duration::from_secs(5), read_of(&path));
+            let e = reading.await.expect("it waits for a writer").unwrap_err();
+            assert!(e.what_to_do().contains("no file"), "{e}");
+        }
         hunt.finish();
     }
 }
