@@ -92,8 +92,9 @@ fn six_faults_of_two_servers_are_one_report() {
     let said = run(&mut openbao(&["--with-openbao", "--break"], Some(folder.path())));
     assert_eq!((said.code, &*said.out), (Some(1), ""), "{}", said.err);
     let (_, report) = said.err.split_once("configuration refused (profile `default`)\n").unwrap();
+    // connections that end later may still say so at TRACE
+    let (report, _) = report.split_once("6 faults\n").unwrap_or_else(|| panic!("not six:\n{report}"));
     println!("{report}");
-    assert_eq!(report.lines().last(), Some("6 faults"), "{report}");
     let mut hints = BTreeSet::new();
     for (line, what, hint) in [
         (
