@@ -31,7 +31,7 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Builder<T> {
     /// ```
     /// # use secretfig::{Config, SecretLayer, testing::FakeSource};
     /// # #[derive(serde::Deserialize)] struct App {}
-    /// # let source = FakeSource::new("fake");
+    /// # let source = FakeSource::named("fake");
     /// let layer = SecretLayer::from(source).put("database", "myapp/database");
     /// let grants = Config::<App>::builder().merge(layer).grants()?;
     /// assert_eq!((grants[0].source.as_str(), &grants[0].asks[..]), ("fake", &["myapp/database".to_owned()][..]));

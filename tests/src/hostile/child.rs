@@ -79,12 +79,13 @@ impl Child {
 pub fn child(victims: &[Arc<dyn Victim>]) {
     let aim = std::env::var(AIM).expect("it is called by the other tests, with an aim");
     let aim: Aim = serde_json::from_str(&aim).unwrap();
-    tracing_log::LogTracer::init().unwrap();
-    tracing_subscriber::fmt()
+    // with the feature `tracing-log`, which others may switch on, the first sets what the second would
+    let _ = tracing_subscriber::fmt()
         .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
         .with_writer(std::io::stderr)
         .with_ansi(false)
-        .init();
+        .try_init();
+    let _ = tracing_log::LogTracer::init();
     let victim = victims.iter().find(|victim| victim.name() == aim.victim).expect("a victim of that name");
     let timer = std::thread::spawn({
         let deadline = aim.deadline;

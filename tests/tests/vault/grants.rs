@@ -99,7 +99,7 @@ async fn live(scene: &Scene, ids: &Ids, postgres: &Postgres) -> Result<(), Strin
     let keeper = config.keep_fresh();
     until("a lease is renewed", LIMIT, async || !scene.tap.replies("/sys/leases/renew").is_empty()).await;
     keeper.shutdown(LIMIT).await;
-    assert!(users(postgres).await.is_empty());
+    until("no user is left", LIMIT, async || users(postgres).await.is_empty()).await;
     let (renewed, revoked) =
         (scene.tap.replies("/sys/leases/renew"), scene.tap.replies("/sys/leases/revoke"));
     let well =

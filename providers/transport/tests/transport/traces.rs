@@ -38,9 +38,11 @@ fn listen() -> Ear {
     static EAR: OnceLock<Ear> = OnceLock::new();
     EAR.get_or_init(|| {
         let ear = Ear::default();
-        tracing_log::LogTracer::init().unwrap();
         let all = tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::TRACE);
-        tracing_subscriber::util::SubscriberInitExt::init(all.with_writer(ear.clone()).finish());
+        // with the feature `tracing-log`, which others may switch on, the first sets what the second would
+        let all = all.with_writer(ear.clone()).finish();
+        let _ = tracing_subscriber::util::SubscriberInitExt::try_init(all);
+        let _ = tracing_log::LogTracer::init();
         ear
     })
     .clone()

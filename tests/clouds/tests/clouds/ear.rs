@@ -16,12 +16,10 @@ impl Ear {
         static EAR: OnceLock<Ear> = OnceLock::new();
         EAR.get_or_init(|| {
             let ear = Ear::default();
-            tracing_log::LogTracer::init().unwrap();
-            tracing_subscriber::fmt()
-                .with_max_level(LevelFilter::TRACE)
-                .with_writer(ear.clone())
-                .finish()
-                .init();
+            // with the feature `tracing-log`, which others may switch on, the first sets what the second would
+            let all = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(ear.clone());
+            let _ = all.finish().try_init();
+            let _ = tracing_log::LogTracer::init();
             ear
         })
         .clone()
