@@ -10,7 +10,11 @@ use std::time::SystemTime;
 use tokio::time::Instant;
 
 pub(crate) fn all() -> Vec<Arc<dyn Victim>> {
-    vec![Arc::new(Client), Arc::new(ByHand), Arc::new(Sdk)]
+    vec![
+        Arc::new(Client),
+        Arc::new(Half { name: "vault, by hand", fetch: by_hand }),
+        Arc::new(Half { name: "vault, by its SDK", fetch: by_sdk }),
+    ]
 }
 
 /// The one client, by itself.
@@ -43,12 +47,15 @@ fn transport(aim: &Aim) -> Transport {
     Transport::new(settings).unwrap()
 }
 
-/// Vault's protocol, over that client.
-struct ByHand;
+/// A half of the Vault source.
+struct Half {
+    name: &'static str,
+    fetch: fn(&Aim) -> Fetch,
+}
 
-impl Victim for ByHand {
+impl Victim for Half {
     fn name(&self) -> &'static str {
-        "vault, by hand"
+        self.name
     }
 
     fn answer(&self, request: &Received, secret: &str) -> (u16, String) {
@@ -64,40 +71,25 @@ impl Victim for ByHand {
     }
 
     fn fetch(&self, aim: &Aim) -> Fetch {
-        let vault = protocol::Vault::new(settings(aim).unwrap(), [7; 32]).unwrap();
-        one(Over::new(vault, transport(aim), Arc::new(Machine::new())).limits(aim.limits()))
+        (self.fetch)(aim)
     }
 }
 
+/// Vault's protocol, over that client.
+fn by_hand(aim: &Aim) -> Fetch {
+    let vault = protocol::Vault::new(settings(aim).unwrap(), [7; 32]).unwrap();
+    one(Over::new(vault, transport(aim), Arc::new(Machine::new())).limits(aim.limits()))
+}
+
 /// Vault by vaultrs' endpoint types, over a client that it makes of its settings.
-struct Sdk;
-
-impl Victim for Sdk {
-    fn name(&self) -> &'static str {
-        "vault, by its SDK"
-    }
-
-    fn answer(&self, request: &Received, secret: &str) -> (u16, String) {
-        vault(&request.path, secret)
-    }
-
-    fn asks_for_the_secret(&self, request: &Received) -> bool {
-        request.path.starts_with(SECRET)
-    }
-
-    fn prepares(&self) -> bool {
-        true
-    }
-
-    fn fetch(&self, aim: &Aim) -> Fetch {
-        let (settings, clock) = (settings(aim).unwrap().ca(&*aim.authority), Arc::new(Machine::new()));
-        let vault = match aim.pin {
-            // pins are set by tables and variables only
-            Some(_) => secretfig_vault::Vault::over(settings, Arc::new(transport(aim)), clock),
-            None => secretfig_vault::Vault::new(settings, clock),
-        };
-        one(vault.unwrap())
-    }
+fn by_sdk(aim: &Aim) -> Fetch {
+    let (settings, clock) = (settings(aim).unwrap().ca(&*aim.authority), Arc::new(Machine::new()));
+    let vault = match aim.pin {
+        // pins are set by tables and variables only
+        Some(_) => secretfig_vault::Vault::over(settings, Arc::new(transport(aim)), clock),
+        None => secretfig_vault::Vault::new(settings, clock),
+    };
+    one(vault.unwrap())
 }
 
 /// The path of the one secret.
