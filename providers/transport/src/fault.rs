@@ -1,61 +1,44 @@
 //! What went wrong, as a word and a hint. What reqwest says of it names URLs: it is looked through and dropped.
 
-use crate::names::Nameless;
-use crate::tls::{NoAuthorities, Unpinned};
 use rustls::{AlertDescription, CertificateError, Error as TlsError};
 use secretfig_source::protocol::{HttpError, HttpFault};
 use std::error::Error;
 use std::io;
 
-/// The first cause that says something.
-enum Cause {
-    Tls(&'static str),
-    Nameless,
-    Refused,
-}
-
 pub(crate) fn of(error: &reqwest::Error) -> HttpError {
     let hint = |fault, hint| HttpError::new(fault).hint(hint);
+    let nameless = "no address is known of this host; check the spelling, and DNS where this runs";
     match cause(error) {
-        Some(Cause::Tls(what)) => hint(HttpFault::Tls, what),
-        _ if error.is_timeout() => HttpError::new(HttpFault::Timeout),
-        Some(Cause::Nameless) => hint(
-            HttpFault::Transport,
-            "no address is known of this host; check the spelling, and DNS where this runs",
-        ),
-        Some(Cause::Refused) => hint(
-            HttpFault::Transport,
-            "nothing listens at this address; check host and port, and whether it runs",
-        ),
+        _ if error.is_dns() => hint(HttpFault::Transport, nameless),
+        Some(told) => told,
+        None if error.is_timeout() => HttpError::new(HttpFault::Timeout),
         None if error.is_builder() => hint(HttpFault::Misconfigured, "no request could be made of this"),
         None => HttpError::new(HttpFault::Transport),
     }
 }
 
-/// `io::Error::source()` passes over what the error itself holds, and TLS errors lie nested in it.
-fn cause(error: &(dyn Error + 'static)) -> Option<Cause> {
+/// The first cause that says what reqwest does not tell apart. `io::Error::source()` passes over what the error itself
+/// holds, and TLS errors lie nested in it.
+fn cause(error: &(dyn Error + 'static)) -> Option<HttpError> {
+    let refused = "nothing listens at this address; check host and port, and whether it runs";
     if let Some(error) = error.downcast_ref::<TlsError>() {
-        return Some(Cause::Tls(tls(error)));
+        return Some(HttpError::new(HttpFault::Tls).hint(tls(error)));
     }
-    if error.is::<Nameless>() {
-        return Some(Cause::Nameless);
-    }
-    if let Some(error) = error.downcast_ref::<io::Error>() {
-        if error.kind() == io::ErrorKind::ConnectionRefused {
-            return Some(Cause::Refused);
+    match error.downcast_ref::<io::Error>() {
+        Some(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            Some(HttpError::new(HttpFault::Transport).hint(refused))
         }
-        if let Some(inner) = error.get_ref() {
-            return cause(inner);
-        }
+        Some(error) => cause(error.get_ref()?),
+        None => cause(error.source()?),
     }
-    cause(error.source()?)
 }
 
 fn tls(error: &TlsError) -> &'static str {
     match error {
         TlsError::InvalidCertificate(error) => match error {
             CertificateError::UnknownIssuer => {
-                "the server's certificate is of an authority that is not known here; name it as an extra CA"
+                "the server's certificate is of an authority that is not known here; name it as an extra CA, or \
+                 install this machine's (`ca-certificates`)"
             }
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 "the server's certificate is for another name; check the address"
@@ -70,11 +53,8 @@ fn tls(error: &TlsError) -> &'static str {
                 "the server's certificate is not by the authority of that name that is known here; was it made anew?"
             }
             CertificateError::Revoked => "the server's certificate was revoked",
-            CertificateError::Other(other) if other.0.is::<Unpinned>() => {
+            CertificateError::ApplicationVerificationFailure => {
                 "the server's key is none of the pinned ones; add its pin if it was changed on purpose"
-            }
-            CertificateError::Other(other) if other.0.is::<NoAuthorities>() => {
-                "this machine has no CA certificates; install them (`ca-certificates`), or name an extra CA"
             }
             _ => "the server's certificate does not stand up to the checks",
         },

@@ -1,10 +1,11 @@
 //! What can be set, per source.
 
-use crate::names::is_localhost;
 use crate::tls::{self, Pin};
+use crate::way::is_localhost;
 use rustls::pki_types::CertificateDer;
 use rustls::sign::CertifiedKey;
 use secretfig_source::protocol::{Origin, Refused};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -24,16 +25,16 @@ use std::time::Duration;
 /// # Ok::<(), secretfig_source::protocol::Refused>(())
 /// ```
 ///
-/// `Debug` shows how many of each, and nothing of them.
-#[derive(Clone)]
+/// `Debug` shows no authority, pin, identity or place.
+#[derive(Clone, Default)]
 pub struct Settings {
-    pub(crate) connect_timeout: Duration,
+    pub(crate) connect_timeout: Option<Duration>,
     pub(crate) extra_ca: Vec<CertificateDer<'static>>,
     pub(crate) pins: Vec<Pin>,
     pub(crate) identity: Option<Arc<CertifiedKey>>,
     pub(crate) metadata: Vec<IpAddr>,
     pub(crate) proxy: Proxy,
-    pub(crate) places: Vec<(String, SocketAddr)>,
+    pub(crate) places: BTreeMap<String, Vec<SocketAddr>>,
     pub(crate) danger_plain_http: bool,
 }
 
@@ -48,26 +49,11 @@ pub enum Proxy {
     Env,
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            connect_timeout: Duration::from_secs(2),
-            extra_ca: Vec::new(),
-            pins: Vec::new(),
-            identity: None,
-            metadata: Vec::new(),
-            proxy: Proxy::Ignored,
-            places: Vec::new(),
-            danger_plain_http: false,
-        }
-    }
-}
-
 impl Settings {
     /// How long a connection may take to be made, TLS included. Default 2 s. Within the deadline of a request.
     #[must_use]
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
-        self.connect_timeout = limit;
+        self.connect_timeout = Some(limit);
         self
     }
 
@@ -88,7 +74,7 @@ impl Settings {
     /// # Errors
     /// [`Refused`] where it is no such digest.
     pub fn pin_sha256(mut self, pin: &str) -> Result<Self, Refused> {
-        self.pins.push(Pin::parse(pin)?);
+        self.pins.push(tls::pin(pin)?);
         Ok(self)
     }
 
@@ -122,7 +108,7 @@ impl Settings {
     /// stays the name. `localhost` cannot be placed outside of loopback.
     #[must_use]
     pub fn resolve(mut self, host: &str, address: SocketAddr) -> Self {
-        self.places.push((host.to_ascii_lowercase(), address));
+        self.places.entry(host.to_ascii_lowercase()).or_default().push(address);
         self
     }
 
@@ -139,8 +125,8 @@ impl Settings {
         if self.metadata.iter().any(|ip| !Origin::METADATA.contains(ip)) {
             return Err(Refused::new("no metadata service is known at a listed address"));
         }
-        let strays = |(host, to): &&(String, SocketAddr)| is_localhost(host) && !to.ip().is_loopback();
-        if self.places.iter().any(|place| strays(&place)) {
+        let mut strays = self.places.iter().filter(|(host, _)| is_localhost(host)).flat_map(|(_, to)| to);
+        if strays.any(|to| !to.ip().is_loopback()) {
             return Err(Refused::new("`localhost` cannot be placed outside of loopback"));
         }
         Ok(())
@@ -151,13 +137,8 @@ impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
             .field("connect_timeout", &self.connect_timeout)
-            .field("extra_ca", &self.extra_ca.len())
-            .field("pins", &self.pins.len())
-            .field("identity", &self.identity.is_some())
-            .field("metadata", &self.metadata)
             .field("proxy", &self.proxy)
-            .field("places", &self.places.len())
             .field("danger_plain_http", &self.danger_plain_http)
-            .finish()
+            .finish_non_exhaustive()
     }
 }

@@ -1,61 +1,47 @@
 //! TLS: rustls on ring, the platform's authorities and ours, pins, an identity.
 
+use crate::settings::Settings;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use rustls::client::ResolvesClientCert;
+use rustls::DigitallySignedStruct as Signed;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::CryptoProvider;
+use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::{Error as PemError, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, OtherError, SignatureScheme, version};
+use rustls::{CertificateError, ClientConfig, Error as TlsError, RootCertStore, SignatureScheme};
 use rustls_platform_verifier::Verifier;
 use secretfig_source::protocol::Refused;
-use std::fmt;
 use std::sync::Arc;
 
 /// The SHA-256 of a public key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Pin([u8; 32]);
+pub(crate) type Pin = [u8; 32];
 
-impl Pin {
-    pub(crate) fn parse(text: &str) -> Result<Self, Refused> {
-        let text = text.trim();
-        let text = text.strip_prefix("sha256/").map_or(text, |rest| rest.strip_prefix('/').unwrap_or(rest));
-        let bytes = STANDARD.decode(text).ok().and_then(|bytes| bytes.try_into().ok());
-        bytes.map(Self).ok_or(Refused::new(
-            "no pin: base64 of the SHA-256 of the server's public key (SPKI) is meant, 44 characters",
-        ))
-    }
-
-    fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
-        let certificate = webpki::EndEntityCert::try_from(certificate).ok()?;
-        Some(Self(hmac_sha256::Hash::hash(&certificate.subject_public_key_info())))
-    }
+pub(crate) fn pin(text: &str) -> Result<Pin, Refused> {
+    let text = text.trim();
+    let text = text.strip_prefix("sha256/").map_or(text, |rest| rest.strip_prefix('/').unwrap_or(rest));
+    STANDARD.decode(text).ok().and_then(|bytes| bytes.try_into().ok()).ok_or(Refused::new(
+        "no pin: base64 of the SHA-256 of the server's public key (SPKI) is meant, 44 characters",
+    ))
 }
 
 /// A configuration of its own per transport: nothing of it is the process's, and no session is resumed that
 /// another's checks have let in.
-pub(crate) fn config(
-    extra_ca: Vec<CertificateDer<'static>>,
-    pins: Vec<Pin>,
-    identity: Option<Arc<CertifiedKey>>,
-) -> Result<ClientConfig, Refused> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    // the authorities set by hand were read before: what is left to fail is that there are none at all, which
-    // is a matter of TLS alone, and plain http to loopback goes on
-    let authorities = Verifier::new_with_extra_roots(extra_ca, provider.clone()).ok();
-    let verifier = Arc::new(Checks { authorities, pins, provider: provider.clone() });
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&version::TLS13, &version::TLS12])
-        .map_err(|_| Refused::new("this build of TLS speaks neither 1.2 nor 1.3"))?
-        .dangerous()
-        .with_custom_certificate_verifier(verifier);
-    Ok(match identity {
-        Some(identity) => {
-            let resolver: Arc<dyn ResolvesClientCert> = Arc::new(SingleCertAndKey::from(identity));
-            builder.with_client_cert_resolver(resolver)
+pub(crate) fn config(settings: &Settings) -> Result<ClientConfig, Refused> {
+    let (provider, pins) = (Arc::new(default_provider()), settings.pins.clone());
+    let builder = ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .map_err(|_| Refused::new("this build of TLS speaks neither 1.2 nor 1.3"))?;
+    let builder = match Verifier::new_with_extra_roots(settings.extra_ca.clone(), provider) {
+        Ok(platform) => {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(Checks { platform, pins }))
         }
+        // the authorities set by hand were read before: what is left to fail is that there are none at all. Then
+        // nobody stands up to TLS, and plain http to loopback goes on
+        Err(_) => builder.with_root_certificates(RootCertStore::empty()),
+    };
+    Ok(match settings.identity.clone() {
+        Some(identity) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity))),
         None => builder.with_no_client_auth(),
     })
 }
@@ -80,10 +66,10 @@ pub(crate) fn identity(chain: &[u8], key: &[u8]) -> Result<CertifiedKey, Refused
             _ => "the client key's PEM is broken",
         })
     })?;
-    CertifiedKey::from_der(chain, key, &rustls::crypto::ring::default_provider()).map_err(|error| {
+    CertifiedKey::from_der(chain, key, &default_provider()).map_err(|error| {
         Refused::new(match error {
-            rustls::Error::InconsistentKeys(_) => "the client key is not the client certificate's",
-            rustls::Error::InvalidCertificate(_) => "the client certificate cannot be read",
+            TlsError::InconsistentKeys(_) => "the client key is not the client certificate's",
+            TlsError::InvalidCertificate(_) => "the client certificate cannot be read",
             _ => "the client key is of a kind that is not signed with: RSA from 2048 bits, ECDSA P-256 or P-384, Ed25519",
         })
     })
@@ -91,61 +77,27 @@ pub(crate) fn identity(chain: &[u8], key: &[u8]) -> Result<CertifiedKey, Refused
 
 fn certificates(pem: &[u8], none: &'static str) -> Result<Vec<CertificateDer<'static>>, Refused> {
     let certificates = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
-    match certificates {
-        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+    Err(Refused::new(match certificates {
+        Ok(certificates) if !certificates.is_empty() => return Ok(certificates),
         // DER begins with a SEQUENCE
         Ok(_) if pem.first() == Some(&0x30) => {
-            Err(Refused::new("the certificate is in DER; PEM is meant: `openssl x509 -inform der`"))
+            "the certificate is in DER; PEM is meant: `openssl x509 -inform der`"
         }
         Ok(_) if pem.windows(11).any(|part| part == b"PRIVATE KEY") => {
-            Err(Refused::new("a private key where a certificate is meant"))
+            "a private key where a certificate is meant"
         }
-        Ok(_) => Err(Refused::new(none)),
-        Err(_) => {
-            Err(Refused::new("a certificate's PEM is broken: its lines between BEGIN and END are incomplete"))
-        }
-    }
+        Ok(_) => none,
+        Err(_) => "a certificate's PEM is broken: its lines between BEGIN and END are incomplete",
+    }))
 }
 
-/// The server's certificate has none of the pinned keys.
-#[derive(Debug)]
-pub(crate) struct Unpinned;
-
-/// There is no authority to check by.
-#[derive(Debug)]
-pub(crate) struct NoAuthorities;
-
-impl fmt::Display for Unpinned {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("none of the pinned keys")
-    }
-}
-
-impl fmt::Display for NoAuthorities {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no authorities")
-    }
-}
-
-impl std::error::Error for Unpinned {}
-impl std::error::Error for NoAuthorities {}
+type Valid = Result<HandshakeSignatureValid, TlsError>;
 
 /// The platform's checks, and after them the pins. Signatures are the platform's alone.
 #[derive(Debug)]
 struct Checks {
-    authorities: Option<Verifier>,
+    platform: Verifier,
     pins: Vec<Pin>,
-    provider: Arc<CryptoProvider>,
-}
-
-impl Checks {
-    fn authorities(&self) -> Result<&Verifier, rustls::Error> {
-        self.authorities.as_ref().ok_or_else(|| refused(NoAuthorities))
-    }
-}
-
-fn refused(why: impl std::error::Error + Send + Sync + 'static) -> rustls::Error {
-    rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(why))))
 }
 
 impl ServerCertVerifier for Checks {
@@ -153,40 +105,30 @@ impl ServerCertVerifier for Checks {
         &self,
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
         now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let authorities = self.authorities()?;
-        let verified =
-            authorities.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)?;
+    ) -> Result<ServerCertVerified, TlsError> {
+        let verified = self.platform.verify_server_cert(end_entity, intermediates, name, ocsp, now)?;
         // the server's own key only: which of the intermediates the platform used is not told
-        if self.pins.is_empty() || Pin::of(end_entity).is_some_and(|pin| self.pins.contains(&pin)) {
-            Ok(verified)
-        } else {
-            Err(refused(Unpinned))
+        let pinned = webpki::EndEntityCert::try_from(end_entity).is_ok_and(|certificate| {
+            self.pins.contains(&hmac_sha256::Hash::hash(&certificate.subject_public_key_info()))
+        });
+        match pinned || self.pins.is_empty() {
+            true => Ok(verified),
+            false => Err(CertificateError::ApplicationVerificationFailure.into()),
         }
     }
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.authorities()?.verify_tls12_signature(message, certificate, signature)
+    fn verify_tls12_signature(&self, of: &[u8], by: &CertificateDer<'_>, signed: &Signed) -> Valid {
+        self.platform.verify_tls12_signature(of, by, signed)
     }
 
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.authorities()?.verify_tls13_signature(message, certificate, signature)
+    fn verify_tls13_signature(&self, of: &[u8], by: &CertificateDer<'_>, signed: &Signed) -> Valid {
+        self.platform.verify_tls13_signature(of, by, signed)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.platform.supported_verify_schemes()
     }
 }

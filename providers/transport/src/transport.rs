@@ -1,19 +1,18 @@
 //! One client, hardened.
 
-use crate::body::{Body, TooLarge};
-use crate::names::Names;
+use crate::body::Body;
 use crate::settings::{Proxy, Settings};
-use crate::way::{self, Way};
-use crate::{fault, tls};
+use crate::{fault, tls, way};
 use async_trait::async_trait;
 use bytes::Bytes;
 use reqwest::{Client, NoProxy};
 use secretfig_source::protocol::{Http, HttpError, HttpFault, Limits, Refused, Reply, Request};
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Idle connections are closed after this, before most servers and balancers close them.
 const IDLE: Duration = Duration::from_secs(20);
 const IDLE_CONNECTIONS: usize = 8;
@@ -30,30 +29,13 @@ const PROXIES: [(&str, &str); 4] = [
 const BY_PROXY: &str = "asked by the environment's proxy; check that it runs and lets this host through";
 
 /// The one client: what every manager is asked by. Cheap to clone; clones share their connections.
-///
-/// ```no_run
-/// use secretfig_source::protocol::{Http, Limits, Origin, Request};
-/// use secretfig_transport::{Settings, Transport};
-///
-/// # async fn ask() -> Result<(), Box<dyn std::error::Error>> {
-/// let transport = Transport::new(Settings::default().extra_ca_pem(&std::fs::read("ca.pem")?)?)?;
-/// let vault = Origin::parse("https://vault.example:8200")?;
-/// match transport.send(Request::get(&vault, ["v1", "sys", "health"])?, Limits::default()).await {
-///     Ok(reply) => println!("{}", reply.status()),
-///     Err(error) => println!("{}", error.of_source("vault")), // vault: TLS refused: the server's certificate …
-/// }
-/// # Ok(())
-/// # }
-/// ```
 #[derive(Clone)]
 pub struct Transport(Arc<Inner>);
 
 struct Inner {
-    direct: Client,
-    /// Where the environment's proxy counts and is set.
-    proxied: Option<Client>,
-    /// What to say of an outage where it is set and does not count.
-    ignored: Option<&'static str>,
+    client: Client,
+    /// What to say of an outage on the way out: the proxy that is taken, or the one that is set and ignored.
+    by_proxy: Option<&'static str>,
     metadata: Vec<IpAddr>,
     danger_plain_http: bool,
 }
@@ -67,49 +49,44 @@ impl Transport {
     /// proxy variable that counts and is no address.
     pub fn new(settings: Settings) -> Result<Self, Refused> {
         settings.check()?;
-        let tls = tls::config(settings.extra_ca, settings.pins, settings.identity)?;
-        let names = Arc::new(Names(settings.places));
-        let client = |proxy: Option<reqwest::Proxy>| {
-            // all that the features of others could switch on is said here, since features are united: proxies
-            // of the system, decompression, which would outgrow the cap unseen, retries, cookies
-            let builder = Client::builder()
-                .tls_backend_preconfigured(tls.clone())
-                .dns_resolver(names.clone())
-                .user_agent(concat!("secretfig/", env!("CARGO_PKG_VERSION")))
-                .redirect(reqwest::redirect::Policy::none())
-                .retry(reqwest::retry::never())
-                .referer(false)
-                .no_gzip()
-                .no_brotli()
-                .no_zstd()
-                .no_deflate()
-                .http1_only()
-                .connect_timeout(settings.connect_timeout)
-                .pool_idle_timeout(IDLE)
-                .pool_max_idle_per_host(IDLE_CONNECTIONS)
-                .no_proxy();
-            let builder = match proxy {
-                Some(proxy) => builder.proxy(proxy),
-                None => builder,
-            };
-            builder.build().map_err(|_| Refused::new("no HTTP client can be built here"))
-        };
-        let set = PROXIES.iter().find_map(|(name, ignored)| {
-            let value = std::env::var_os(name).filter(|value| !value.is_empty())?;
-            Some((value, *ignored))
-        });
-        let (proxied, ignored) = match (settings.proxy, set) {
-            (_, None) => (None, None),
-            (Proxy::Ignored, Some((_, ignored))) => (None, Some(ignored)),
-            (Proxy::Env, Some((value, _))) => {
-                let proxy = value.to_str().and_then(|value| reqwest::Proxy::https(value).ok());
-                let proxy =
-                    proxy.ok_or(Refused::new("HTTPS_PROXY (or ALL_PROXY) is no address of a proxy"))?;
-                (Some(client(Some(proxy.no_proxy(NoProxy::from_env())))?), None)
+        // all that the features of others could switch on is said here, since features are united: proxies of the
+        // system, decompression, which would outgrow the cap unseen, retries, cookies
+        let mut builder = Client::builder()
+            .tls_backend_preconfigured(tls::config(&settings)?)
+            .user_agent(concat!("secretfig/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .no_gzip()
+            .no_brotli()
+            .no_zstd()
+            .no_deflate()
+            .no_hickory_dns()
+            .no_proxy()
+            .http1_only()
+            .connect_timeout(settings.connect_timeout.unwrap_or(CONNECT_TIMEOUT))
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(IDLE_CONNECTIONS);
+        // a hosts file or a resolver may say otherwise, and plain http is allowed to this name
+        let loopback = [(Ipv4Addr::LOCALHOST, 0).into(), (Ipv6Addr::LOCALHOST, 0).into()];
+        builder = builder.resolve_to_addrs("localhost", &loopback).resolve_to_addrs("localhost.", &loopback);
+        for (host, to) in &settings.places {
+            builder = builder.resolve_to_addrs(host, to);
+        }
+        let set = |(name, _): &&(&str, _)| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let by_proxy = match (PROXIES.iter().find(set), settings.proxy) {
+            (None, _) => None,
+            (Some((_, ignored)), Proxy::Ignored) => Some(*ignored),
+            (Some((name, _)), Proxy::Env) => {
+                let proxy = std::env::var(name).ok().and_then(|value| reqwest::Proxy::https(value).ok());
+                let proxy = proxy.ok_or(Refused::new("the proxy variable is no address of a proxy"))?;
+                builder = builder.proxy(proxy.no_proxy(NoProxy::from_string(&near(&settings.metadata))));
+                Some(BY_PROXY)
             }
         };
+        let client = builder.build().map_err(|_| Refused::new("no HTTP client can be built here"))?;
         let (metadata, danger_plain_http) = (settings.metadata, settings.danger_plain_http);
-        Ok(Self(Arc::new(Inner { direct: client(None)?, proxied, ignored, metadata, danger_plain_http })))
+        Ok(Self(Arc::new(Inner { client, by_proxy, metadata, danger_plain_http })))
     }
 
     /// Sends what an SDK has built, and gives the whole reply, of whatever status: for adapters. The URL is the
@@ -118,39 +95,44 @@ impl Transport {
     /// # Errors
     /// [`HttpError`] where no whole reply came; [`HttpFault::Misconfigured`] where nothing was sent.
     pub async fn exchange(&self, request: http::Request<Bytes>, limits: Limits) -> Result<Reply, HttpError> {
-        let (url, way) = way::of(request.uri(), &self.0.metadata, self.0.danger_plain_http)?;
-        let client = match (way, &self.0.proxied) {
-            (Way::Out, Some(proxied)) => proxied,
-            _ => &self.0.direct,
-        };
+        let (url, away) = way::of(request.uri(), &self.0.metadata, self.0.danger_plain_http)?;
         let (parts, body) = request.into_parts();
         let mut request = reqwest::Request::new(parts.method, url);
         *request.headers_mut() = parts.headers;
         if !body.is_empty() {
             *request.body_mut() = Some(body.into());
         }
-        let answer = tokio::time::timeout(limits.deadline, whole(client, request, limits.max_bytes)).await;
-        let error = match answer {
+        let answer = tokio::time::timeout(limits.deadline, whole(&self.0.client, request, limits.max_bytes));
+        let error = match answer.await {
             Ok(Ok(reply)) => return Ok(reply),
             Ok(Err(error)) => error,
             Err(_) => HttpError::new(HttpFault::Timeout),
         };
-        let unanswered = matches!(error.fault(), HttpFault::Timeout | HttpFault::Transport);
-        let by_proxy = self.0.proxied.as_ref().map(|_| BY_PROXY);
-        Err(match self.0.ignored.or(by_proxy) {
-            Some(proxy) if unanswered && way == Way::Out => error.hint(proxy),
+        Err(match (error.fault(), self.0.by_proxy) {
+            (HttpFault::Timeout | HttpFault::Transport, Some(proxy)) if away => error.hint(proxy),
             _ => error,
         })
     }
 }
 
+/// What no proxy sees, beside what `NO_PROXY` lists: loopback and metadata addresses.
+fn near(metadata: &[IpAddr]) -> String {
+    let listed = std::env::var("NO_PROXY").or_else(|_| std::env::var("no_proxy")).unwrap_or_default();
+    let near = format!("{listed},localhost,localhost.,127.0.0.0/8,::1");
+    metadata.iter().fold(near, |near, ip| format!("{near},{ip}"))
+}
+
 /// Headers and body, to the last byte.
-async fn whole(client: &Client, request: reqwest::Request, at_most: usize) -> Result<Reply, HttpError> {
-    let too_large = |TooLarge| HttpError::new(HttpFault::TooLarge);
+async fn whole(client: &Client, request: reqwest::Request, mut room: usize) -> Result<Reply, HttpError> {
+    let too_large = || HttpError::new(HttpFault::TooLarge);
     let mut response = client.execute(request).await.map_err(|error| fault::of(&error))?;
-    let mut body = Body::new(response.content_length(), at_most).map_err(too_large)?;
+    if response.content_length().is_some_and(|length| !usize::try_from(length).is_ok_and(|l| l <= room)) {
+        return Err(too_large());
+    }
+    let mut body = Body::default();
     while let Some(chunk) = response.chunk().await.map_err(|error| fault::of(&error))? {
-        body.push(&chunk).map_err(too_large)?;
+        room = room.checked_sub(chunk.len()).ok_or_else(too_large)?;
+        body.push(&chunk);
     }
     Ok(Reply::new(response.status(), std::mem::take(response.headers_mut()), body.finish()))
 }
@@ -158,19 +140,17 @@ async fn whole(client: &Client, request: reqwest::Request, at_most: usize) -> Re
 #[async_trait]
 impl Http for Transport {
     async fn send(&self, request: Request, limits: Limits) -> Result<Reply, HttpError> {
-        let mut sent = http::Request::new(request.payload().clone());
-        *sent.method_mut() = request.method().clone();
-        *sent.headers_mut() = request.headers().clone();
-        *sent.uri_mut() = request
-            .url()
-            .parse()
+        let sent = http::Request::builder().method(request.method()).uri(request.url());
+        let mut sent = sent
+            .body(request.payload().clone())
             .map_err(|_| HttpError::new(HttpFault::Misconfigured).hint("the address is too long"))?;
+        *sent.headers_mut() = request.headers().clone();
         self.exchange(sent, limits).await
     }
 }
 
 impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Transport").field("proxied", &self.0.proxied.is_some()).finish_non_exhaustive()
+        f.debug_struct("Transport").finish_non_exhaustive()
     }
 }
