@@ -103,6 +103,14 @@ impl Postgres {
     /// # Panics
     /// When one of the two refuses.
     pub async fn give_roles_to(&self, bao: &OpenBao) {
+        self.give_roles_in(bao, None).await;
+    }
+
+    /// The same, in that namespace of it.
+    ///
+    /// # Panics
+    /// As [`Postgres::give_roles_to`].
+    pub async fn give_roles_in(&self, bao: &OpenBao, namespace: Option<&str>) {
         self.query("CREATE ROLE app_static WITH LOGIN").await;
         let url = format!(
             "postgresql://{{{{username}}}}:{{{{password}}}}@127.0.0.1:{}/{USER}?sslmode=disable",
@@ -131,7 +139,7 @@ impl Postgres {
             ("database/static-roles/app-static", fixed),
         ];
         for (path, body) in calls {
-            let (status, body) = bao.call("POST", path, body).await;
+            let (status, body) = bao.call_with(Some(bao.root_token()), namespace, "POST", path, body).await;
             assert!(matches!(status, 200 | 204), "{path}: {status} {body}");
         }
     }

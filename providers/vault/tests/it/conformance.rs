@@ -95,7 +95,7 @@ impl Stage for Mount {
             _ => json!({ "value": text }).to_string(),
         };
         let body = if self.v2 { format!("{{\"data\":{data}}}") } else { data };
-        post(&self.server, &self.at("data", name), body.as_bytes(), false).await;
+        post(&self.server, &self.at("data", name), body.as_bytes(), &[]).await;
     }
 
     async fn remove(&self, name: &str) {

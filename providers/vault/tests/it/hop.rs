@@ -6,6 +6,7 @@ use secretfig_test_servers::OpenBao;
 use secretfig_transport::{Settings as Way, Transport};
 use secretfig_vault::{Auth, Settings, Vault};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
@@ -26,24 +27,71 @@ pub(crate) fn clock() -> Arc<dyn Clock> {
     Arc::new(Machine(tokio::time::Instant::now()))
 }
 
-/// The transport, and what went through it: `GET /v1/secret/data/x`.
+/// The transport, and what went through it: `GET /v1/secret/data/x`, each with the namespace of its header.
 pub(crate) struct Hop {
     to: Transport,
-    seen: Mutex<Vec<String>>,
+    seen: Mutex<Vec<(String, Option<String>)>>,
+    given: Mutex<BTreeSet<(&'static str, String)>>,
 }
+
+/// The keys of replies under which a server gives what it made up, and what that is.
+const GIVEN: [(&str, &str); 7] = [
+    ("client_token", "a token"),
+    ("token", "a wrapping token"),
+    ("id", "a token that was looked up"),
+    ("secret_id", "a secret_id"),
+    ("lease_id", "a lease"),
+    ("username", "a user"),
+    ("password", "a password"),
+];
 
 impl Hop {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { to: Transport::new(Way::default()).unwrap(), seen: Mutex::default() })
+        Self::over(Way::default())
+    }
+
+    /// Over a transport with these settings.
+    pub(crate) fn over(way: Way) -> Arc<Self> {
+        let to = Transport::new(way).unwrap();
+        Arc::new(Self { to, seen: Mutex::default(), given: Mutex::default() })
     }
 
     /// How many requests had this in their line, since the last call of [`Hop::forget`].
     pub(crate) fn count(&self, part: &str) -> usize {
-        self.seen.lock().unwrap().iter().filter(|line| line.contains(part)).count()
+        self.seen.lock().unwrap().iter().filter(|(line, _)| line.contains(part)).count()
+    }
+
+    /// In which namespaces those requests were.
+    pub(crate) fn namespaces(&self, part: &str) -> BTreeSet<Option<String>> {
+        let seen = self.seen.lock().unwrap();
+        seen.iter().filter(|(line, _)| line.contains(part)).map(|(_, namespace)| namespace.clone()).collect()
     }
 
     pub(crate) fn forget(&self) {
         self.seen.lock().unwrap().clear();
+    }
+
+    /// What the server gave that it had made up itself, and what each is.
+    pub(crate) fn given(&self) -> BTreeSet<(&'static str, String)> {
+        self.given.lock().unwrap().clone()
+    }
+}
+
+fn collect(reply: &Value, given: &mut BTreeSet<(&'static str, String)>) {
+    match reply {
+        Value::Object(table) => {
+            for (key, value) in table {
+                if let (Some((_, what)), Some(text)) =
+                    (GIVEN.iter().find(|(of, _)| of == key), value.as_str())
+                    && !text.is_empty()
+                {
+                    given.insert((what, text.to_owned()));
+                }
+                collect(value, given);
+            }
+        }
+        Value::Array(list) => list.iter().for_each(|value| collect(value, given)),
+        _ => {}
     }
 }
 
@@ -51,8 +99,13 @@ impl Hop {
 impl Http for Hop {
     async fn send(&self, request: Request, limits: Limits) -> Result<Reply, HttpError> {
         let path = request.url().replace(request.origin().as_str(), "");
-        self.seen.lock().unwrap().push(format!("{} {path}", request.method()));
-        self.to.send(request, limits).await
+        let namespace = request.headers().get("x-vault-namespace");
+        let namespace = namespace.map(|namespace| namespace.to_str().unwrap().to_owned());
+        self.seen.lock().unwrap().push((format!("{} {path}", request.method()), namespace));
+        let reply = self.to.send(request, limits).await?;
+        let body = serde_json::from_slice(reply.body()).unwrap_or_default();
+        collect(&body, &mut self.given.lock().unwrap());
+        Ok(reply)
     }
 }
 
@@ -97,9 +150,12 @@ pub(crate) async fn approle(server: &OpenBao, role: Value) -> (String, String) {
     (text(&role_id, "role_id"), text(&secret_id, "secret_id"))
 }
 
-/// A `POST` as root of this very text, wrapped where that is asked for.
-pub(crate) async fn post(server: &OpenBao, path: &str, body: &[u8], wrap: bool) -> Value {
-    post_over(&*Hop::new(), server, path, body, wrap).await
+/// Has the reply wrapped.
+pub(crate) const WRAPPED: (&str, &str) = ("x-vault-wrap-ttl", "60s");
+
+/// A `POST` as root of this very text, with these headers.
+pub(crate) async fn post(server: &OpenBao, path: &str, body: &[u8], headers: &[(&str, &str)]) -> Value {
+    post_over(&*Hop::new(), server, path, body, headers).await
 }
 
 /// The same, over that client.
@@ -108,16 +164,16 @@ pub(crate) async fn post_over(
     server: &OpenBao,
     path: &str,
     body: &[u8],
-    wrap: bool,
+    headers: &[(&str, &str)],
 ) -> Value {
     let origin = Origin::parse(server.address()).unwrap();
-    let header = |name: &'static str| name.parse::<http::HeaderName>().unwrap();
+    let header = |name: &str| name.parse::<http::HeaderName>().unwrap();
     let token = Credential::header(&origin, header("x-vault-token"), server.root_token()).unwrap();
     let segments = std::iter::once("v1").chain(path.split('/'));
     let mut request =
         Request::new(http::Method::POST, &origin, segments).unwrap().credential(&token).unwrap();
-    if wrap {
-        request = request.header(header("x-vault-wrap-ttl"), "60s").unwrap();
+    for (name, value) in headers {
+        request = request.header(header(name), value).unwrap();
     }
     let request = request.body("application/json", body.to_vec().into());
     let reply = over.send(request, Limits::default()).await.unwrap();

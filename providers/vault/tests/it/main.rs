@@ -11,5 +11,7 @@ mod hop;
 mod issuer;
 mod life;
 mod logins;
+mod namespaces;
+mod said;
 mod ways;
 mod workloads;

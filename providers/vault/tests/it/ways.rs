@@ -1,6 +1,6 @@
 //! Each way to sign in, one by one.
 
-use crate::hop::{approle, policy, post, root, vault};
+use crate::hop::{WRAPPED, approle, policy, post, root, vault};
 use secretfig_source::{Ask, ErrorKind, Source};
 use secretfig_test_servers::OpenBao;
 use secretfig_vault::{Auth, Given, SecretId};
@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 async fn wrapped(server: &OpenBao, path: &str) -> String {
-    let reply = post(server, path, b"{}", true).await;
+    let reply = post(server, path, b"{}", &[WRAPPED]).await;
     reply["wrap_info"]["token"].as_str().unwrap().to_owned()
 }
 
