@@ -12,17 +12,20 @@ use http::{Method, StatusCode};
 use secretfig_source::protocol::{Http, Limits, Reply};
 use secretfig_source::{
     Abilities, Ask, At, Clock, ErrorKind, Fetched, Fingerprints, Grants, Identity, Lease, Listing, Probe,
-    Revision, Source, SourceError, SourceInfo,
+    Revision, Source, SourceError, SourceInfo, Tick,
 };
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use vaultrs::api::database::requests::{GenerateCredentialsRequest, GetStaticCredentialsRequest};
 use vaultrs::api::kv1::requests::{GetSecretRequest, ListSecretRequest};
 use vaultrs::api::kv2::requests::{ListSecretsRequest, ReadSecretMetadataRequest, ReadSecretRequest};
+
+/// How long what the server told of a mount is not doubted because a secret is not there.
+const TOLD: Duration = Duration::from_secs(60);
 
 /// How many secrets and folders a subtree may have.
 const MOST: usize = 1_000;
@@ -50,8 +53,8 @@ pub struct Vault {
     door: Door,
     names: Names,
     namespace: Option<String>,
-    /// The kinds of mounts that the server told.
-    kinds: Mutex<BTreeMap<String, Kind>>,
+    /// The kinds of mounts that the server told, and when.
+    kinds: Mutex<BTreeMap<String, (Kind, Tick)>>,
     blind: Blind,
     prints: Fingerprints,
     clock: Arc<dyn Clock>,
@@ -73,9 +76,6 @@ impl Vault {
     /// # Errors
     /// As [`Vault::new`].
     pub fn over(settings: Settings, http: Arc<dyn Http>, clock: Arc<dyn Clock>) -> Result<Self, SourceError> {
-        let mut key = [0; 32];
-        getrandom::fill(&mut key)
-            .map_err(|_| SourceError::from(misconfigured("the system gives no random bytes")))?;
         let limits = Limits { deadline: settings.timeout, ..Limits::default() };
         let addresses = settings.addresses().iter().map(ToString::to_string).collect::<Vec<_>>();
         let mut info = SourceInfo::new(SCHEME, addresses.join(", ")).abilities(abilities());
@@ -87,12 +87,12 @@ impl Vault {
         let Settings { addresses, namespace, login_namespace, auth, names, .. } = settings;
         Ok(Self {
             adapter: Adapter::new(http, addresses, limits),
-            door: Door::new(Ways::new(auth, login_namespace, clock.clone()), clock.clone()),
+            door: Door::new(Ways::new(auth, login_namespace, clock.clone(), key()?), clock.clone()),
             names,
             namespace,
             kinds: Mutex::default(),
             blind: Blind::default(),
-            prints: Fingerprints::new(key),
+            prints: Fingerprints::new(key()?),
             clock,
             info,
         })
@@ -135,35 +135,66 @@ impl Vault {
         let call = Call::new(Method::GET, place.kind_url());
         let reply = self.expect(&call, Doing::Mount(place)).await?;
         let kind = mount::kind(&reply, place)?;
-        self.kinds.lock().unwrap_or_else(PoisonError::into_inner).insert(place.mount(), kind);
+        self.kinds().insert(place.mount(), (kind, self.clock.tick()));
         Ok(kind)
     }
 
+    fn kinds(&self) -> MutexGuard<'_, BTreeMap<String, (Kind, Tick)>> {
+        self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn known_kind(&self, place: &Place) -> Option<Kind> {
-        let told = || self.kinds.lock().unwrap_or_else(PoisonError::into_inner).get(&place.mount()).copied();
-        place.stated().or_else(told)
+        place.stated().or_else(|| self.kinds().get(&place.mount()).map(|(kind, _)| *kind))
+    }
+
+    /// The other kind that its mount is of by now, where this refusal lets one doubt: somebody may have mounted another
+    /// one at its place, or upgraded it. A secret that is not there looks the same in both kinds, and is asked about
+    /// less often.
+    async fn other_kind(&self, place: &Place, kind: Kind, refusal: &Refusal) -> Option<Kind> {
+        let told =
+            self.kinds().get(&place.mount()).map(|(_, at)| *at).filter(|_| place.stated().is_none())?;
+        let doubt = match refusal.kind {
+            ErrorKind::Misconfigured => true,
+            ErrorKind::Absent => self.clock.tick().since(told) >= TOLD,
+            _ => false,
+        };
+        if !doubt {
+            return None;
+        }
+        self.kinds().remove(&place.mount());
+        self.kind(place).await.ok().filter(|other| *other != kind)
     }
 
     async fn fetch_one(&self, ask: &Ask) -> Result<Fetched, Refusal> {
         let place = self.names.place(ask.name())?;
         checked(ask.point())?;
         let kind = self.kind(&place).await?;
+        match self.fetch_as(ask, &place, kind).await {
+            Err(e) => match self.other_kind(&place, kind, &e).await {
+                Some(other) => self.fetch_as(ask, &place, other).await,
+                None => Err(e),
+            },
+            fetched => fetched,
+        }
+    }
+
+    async fn fetch_as(&self, ask: &Ask, place: &Place, kind: Kind) -> Result<Fetched, Refusal> {
         let want = place.want(kind)?;
         if *ask.point() != At::Current && (kind != Kind::V2 || want != Want::Secret) {
             return Err(misconfigured("only single secrets of KV v2 mounts have versions"));
         }
         match want {
-            Want::Secret if kind == Kind::V2 => self.version(&place, ask.point()).await,
+            Want::Secret if kind == Kind::V2 => self.version(place, ask.point()).await,
             Want::Secret => {
-                let endpoint = GetSecretRequest { mount: place.mount(), path: path(&place) };
-                let reply = self.expect(&Call::of(&endpoint), Doing::Read(&place, kind)).await?;
+                let endpoint = GetSecretRequest { mount: place.mount(), path: path(place) };
+                let reply = self.expect(&Call::of(&endpoint), Doing::Read(place, kind)).await?;
                 reply::kv1(&reply, ask.name(), &self.prints)
             }
-            Want::Subtree => self.subtree(&place, kind, ask.name()).await,
-            Want::Minted => self.mint(&place, ask.name()).await,
+            Want::Subtree => self.subtree(place, kind, ask.name()).await,
+            Want::Minted => self.mint(place, ask.name()).await,
             Want::Rotated => {
-                let endpoint = GetStaticCredentialsRequest { mount: place.mount(), name: role(&place) };
-                let reply = self.expect(&Call::of(&endpoint), Doing::Read(&place, kind)).await?;
+                let endpoint = GetStaticCredentialsRequest { mount: place.mount(), name: role(place) };
+                let reply = self.expect(&Call::of(&endpoint), Doing::Read(place, kind)).await?;
                 reply::rotated(&reply, ask.name(), &self.prints, self.clock.wall())
             }
         }
@@ -200,12 +231,30 @@ impl Vault {
         let endpoint = GenerateCredentialsRequest { mount: place.mount(), name: role(place) };
         let (reply, session) = self.ask(&Call::of(&endpoint).once()).await?;
         let reply = self.expected(reply, Doing::Read(place, Kind::Database))?;
-        let mut fetched = reply::minted(&reply, name, &self.prints)?;
+        let mut fetched = match reply::minted(&reply, name, &self.prints) {
+            Ok(fetched) => fetched,
+            Err(e) => {
+                self.give_back(&reply).await;
+                return Err(e);
+            }
+        };
         if let Some(lease) = &mut fetched.lease {
             lease.login = session.left(self.clock.tick());
             self.door.granted(&lease.id, &session);
         }
         Ok(fetched)
+    }
+
+    /// Gives back what was made and cannot be used: nobody else knows of it.
+    async fn give_back(&self, reply: &Reply) {
+        let Ok(tree) = reply::tree(reply) else { return };
+        let Some(id) = reply::text(&tree, "lease_id").filter(|id| !id.is_empty()) else { return };
+        if self.revoke(&Lease::new(id, Duration::ZERO, false)).await.is_err() {
+            tracing::warn!(
+                target: "secretfig",
+                "a credential that cannot be used could not be given back; it ends by itself"
+            );
+        }
     }
 
     /// Every secret below a folder, in the order of their paths.
@@ -266,6 +315,16 @@ impl Vault {
         let place = self.names.place(ask.name())?;
         checked(ask.point())?;
         let kind = self.kind(&place).await?;
+        match self.probe_as(ask, &place, kind).await {
+            Err(e) => match self.other_kind(&place, kind, &e).await {
+                Some(other) => self.probe_as(ask, &place, other).await,
+                None => Err(e),
+            },
+            probed => probed,
+        }
+    }
+
+    async fn probe_as(&self, ask: &Ask, place: &Place, kind: Kind) -> Result<Probe, Refusal> {
         let want = place.want(kind)?;
         if want == Want::Minted {
             return Ok(Probe::Unknown);
@@ -273,15 +332,15 @@ impl Vault {
         let by_metadata =
             kind == Kind::V2 && *ask.point() == At::Current && !self.blind.is(ask.name(), self.clock.tick());
         let revision = match want {
-            Want::Secret if by_metadata => self.revision(&place).await,
-            Want::Subtree if by_metadata => self.subtree_revision(&place, ask.name()).await,
-            _ => return Ok(Probe::Current(self.fetch_one(ask).await?.revision)),
+            Want::Secret if by_metadata => self.revision(place).await,
+            Want::Subtree if by_metadata => self.subtree_revision(place, ask.name()).await,
+            _ => return Ok(Probe::Current(self.fetch_as(ask, place, kind).await?.revision)),
         };
         match revision {
             Ok(revision) => Ok(Probe::Current(revision)),
             // no right to the metadata is no reason to be blind: the value tells as well
             Err(e) if e.kind == ErrorKind::Denied => {
-                let revision = self.fetch_one(ask).await?.revision;
+                let revision = self.fetch_as(ask, place, kind).await?.revision;
                 self.blind.found(ask.name(), self.clock.tick());
                 Ok(Probe::Current(revision))
             }
@@ -435,6 +494,13 @@ fn abilities() -> Abilities {
     (can.previous, can.versions, can.probe, can.leases) = (true, true, true, true);
     (can.created, can.denies) = (true, true);
     can
+}
+
+/// A key under which this process tells what it has seen before.
+fn key() -> Result<[u8; 32], SourceError> {
+    let mut key = [0; 32];
+    let filled = getrandom::fill(&mut key);
+    filled.map(|()| key).map_err(|_| misconfigured("the system gives no random bytes").into())
 }
 
 fn checked(at: &At) -> Result<(), Refusal> {

@@ -2,7 +2,7 @@
 
 use crate::adapter::{Adapter, Call};
 use crate::error::{Doing, Refusal, refusal};
-use crate::reply::{get, text, tree};
+use crate::reply::{Body, get, text, tree};
 use http::StatusCode;
 use secretfig_source::protocol::Reply;
 use secretfig_source::{ErrorKind, SourceError};
@@ -48,6 +48,36 @@ pub(super) async fn unwrap(
     let opened = (reply.status() == StatusCode::OK).then(|| tree(&reply).ok()).flatten();
     let secret_id = opened.as_ref().and_then(|opened| text(get(opened, "data")?, "secret_id"));
     secret_id.map(|secret_id| Zeroizing::new(secret_id.to_owned())).ok_or_else(|| refused(&reply))
+}
+
+/// Why the login was refused, where the server says that it is the secret_id. It does not say what is the matter with it,
+/// but that is never a policy. `before` says whether the same one has signed in.
+pub(super) fn refused(reply: &Reply, mount: &str, before: bool) -> Option<SourceError> {
+    let body = Body::read(reply).ok().filter(|_| reply.status() == StatusCode::BAD_REQUEST)?;
+    let hint = if body.says("cidr") || body.says("source address") {
+        "the secret_id, or its role, is bound to other addresses than this process has: check `secret_id_bound_cidrs` and \
+         `token_bound_cidrs` of the role"
+            .to_owned()
+    } else if body.says("secret id") || body.says("secret_id") {
+        let (now, why) = match before {
+            true => (
+                "the secret_id has signed in before and is refused now: it is used up (`secret_id_num_uses`), over \
+                 (`secret_id_ttl`) or destroyed",
+                "; for a process that signs in more than once, with more uses and more time",
+            ),
+            false => (
+                "the secret_id is wrong, used up (`secret_id_num_uses`), over (`secret_id_ttl`) or destroyed, or the \
+                 role_id is of another role",
+                "",
+            ),
+        };
+        format!(
+            "{now}. No policy is missing: make a new one, `vault write -f auth/{mount}/role/<role>/secret-id`{why}"
+        )
+    } else {
+        return None;
+    };
+    Some(Refusal::new(ErrorKind::Unauthenticated, hint).into())
 }
 
 /// Whether that is the path by which this mount makes secret_ids. The role is not compared: its name is not ours to

@@ -6,7 +6,7 @@ use crate::adapter::{Adapter, Call, Token};
 use crate::error::{Doing, refusal};
 use crate::reply::is_the_servers;
 use secretfig_source::protocol::Reply;
-use secretfig_source::{Clock, Identity, Lease, SourceError, Tick};
+use secretfig_source::{Clock, Identity, Lease, Revision, SourceError, Tick};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -32,6 +32,8 @@ pub(crate) struct Session {
     speaks: bool,
     /// Whether it came of a login, and so goes at the end.
     ours: bool,
+    /// Of a token that somebody else keeps alive: which one it is.
+    of: Option<Revision>,
     /// When it was last known to be alive.
     alive: Mutex<Tick>,
     /// Whether the server is known not to accept it any more.
@@ -57,6 +59,12 @@ impl Session {
         if let Some(uses) = &self.uses {
             let _ = uses.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
         }
+    }
+
+    /// Whether it is the same token as that of a login now: somebody else has renewed it, and its leases are as good as it.
+    fn is_again(&self, login: &Login) -> bool {
+        let counted = self.uses.is_some() == login.uses.is_some();
+        self.of.is_some() && self.of == login.of && counted && !self.dead.load(Ordering::Acquire)
     }
 
     fn spent(&self) -> bool {
@@ -116,7 +124,7 @@ impl Door {
             Care::Over => self.enter(adapter, Some(&session)).await,
             Care::Renew | Care::Replace => {
                 if let Ok(_turn) = self.turn.try_lock() {
-                    self.tend(adapter, &session, care).await;
+                    self.tend(adapter, &session).await;
                 }
                 Ok(self.current().unwrap_or(session))
             }
@@ -153,6 +161,17 @@ impl Door {
         state.tries += 1;
         match login {
             Ok(login) => {
+                state.failure = None;
+                if let Some(session) = state.session.clone().filter(|session| session.is_again(&login)) {
+                    *session.life() = Life::new(login.grant, now, super::chance());
+                    *session.alive() = now;
+                    if let (Some(uses), Some(left)) = (&session.uses, login.uses) {
+                        uses.store(left, Ordering::Relaxed);
+                    }
+                    drop(state);
+                    self.moved.notify_one();
+                    return Ok(session);
+                }
                 let session = Arc::new(Session {
                     life: Mutex::new(Life::new(login.grant, now, super::chance())),
                     uses: login.uses.map(AtomicU64::new),
@@ -162,12 +181,12 @@ impl Door {
                     identity: login.identity,
                     speaks: login.speaks,
                     ours: login.ours,
+                    of: login.of,
                 });
                 // the one before is used on by the leases it has, and not renewed any more
                 if let Some(before) = state.session.replace(session.clone()) {
                     before.life().superseded();
                 }
-                state.failure = None;
                 drop(state);
                 self.moved.notify_one();
                 Ok(session)
@@ -179,8 +198,14 @@ impl Door {
         }
     }
 
-    /// Renews a token, or gets its successor, while it is used on. What fails is tried again after a pause.
-    async fn tend(&self, adapter: &Adapter, session: &Arc<Session>, care: Care) {
+    /// Renews a token, or gets its successor, while it is used on. What fails is tried again after a pause. For who has
+    /// the turn.
+    async fn tend(&self, adapter: &Adapter, session: &Arc<Session>) {
+        // looked at anew: somebody may have done it between our look and our turn
+        let care = session.life().care(self.clock.tick());
+        if !self.is_current(session) || !matches!(care, Care::Renew | Care::Replace) {
+            return;
+        }
         // first, since this future may be dropped while it waits
         session.life().failed(self.clock.tick(), super::chance());
         match care {
@@ -242,9 +267,7 @@ impl Door {
             match care {
                 Care::Renew | Care::Replace => {
                     let _turn = self.turn.lock().await;
-                    if self.is_current(&session) {
-                        self.tend(adapter, &session, care).await;
-                    }
+                    self.tend(adapter, &session).await;
                 }
                 // who asks next signs in; until then there is nothing to care for
                 Care::Over => self.moved.notified().await,

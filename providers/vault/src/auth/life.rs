@@ -6,6 +6,10 @@ use std::time::Duration;
 /// Renewing fails no more often than that.
 const PAUSE: Duration = Duration::from_secs(10);
 
+/// Nothing is done about a token before it is so old: one that lives for less is asked for when it is needed, and not
+/// over and over while nobody needs it.
+const FLOOR: Duration = Duration::from_secs(3);
+
 /// What a server grants a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Grant {
@@ -50,7 +54,8 @@ impl Life {
             return Self { until: Tick::FAR, max, first: Duration::MAX, look: Tick::FAR, care: Care::Good };
         };
         let care = if grant.renewable { Care::Renew } else { Care::Replace };
-        Self { until: now.after(ttl), max, first: ttl, look: now.after(early(ttl, chance)), care }
+        let look = now.after(early(ttl, chance).max(FLOOR).min(ttl));
+        Self { until: now.after(ttl), max, first: ttl, look, care }
     }
 
     /// What is to be done now.
@@ -172,6 +177,16 @@ mod tests {
             assert!(tries <= 50, "{ttl:?}: {tries}");
             life.renewed(grant(Duration::MAX, true), now, 3);
             life.resigned();
+        }
+    }
+
+    #[test]
+    fn a_token_of_seconds_is_left_to_its_end() {
+        for (ttl, look) in [(1, 1), (2, 2), (3, 3), (4, 3)] {
+            for renewable in [false, true] {
+                let life = Life::new(grant(Duration::from_secs(ttl), renewable), at(0), u64::MAX);
+                assert_eq!((life.look(), life.care(at(ttl))), (at(look), Care::Over), "{ttl}");
+            }
         }
     }
 

@@ -8,6 +8,9 @@
 //!                       that stops growing
 //! ```
 //!
+//! What a server has refused is not shown to it again at once (`refused.rs`): a login that is wrong is so the next time,
+//! and a few more of them lock a user out.
+//!
 //! Nothing here has a task of its own. What is due for a token is done on the way of the next call, and by whoever
 //! watches the source: a Keeper always does. A source that nobody asks and nobody watches lets its token die, and
 //! signs in again when it is asked.
@@ -18,6 +21,7 @@ mod door;
 mod file;
 mod jwt;
 mod life;
+mod refused;
 mod userpass;
 
 pub(crate) use door::{Door, Session};
@@ -28,10 +32,12 @@ use crate::error::{Doing, refusal};
 use crate::reply::{flag, get, number, text, tree};
 use crate::settings::{Auth, Given, SecretId};
 use life::Grant;
+use refused::Refusals;
 use secrecy::{ExposeSecret, SecretString};
 use secretfig_source::protocol::Reply;
-use secretfig_source::{Clock, Identity, Node, SourceError};
-use std::sync::{Arc, Mutex, PoisonError};
+use secretfig_source::{Clock, Fingerprints, Identity, Node, Revision, SourceError};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 use vaultrs::api::token::requests::LookupTokenSelfRequest;
 use zeroize::Zeroizing;
@@ -44,6 +50,8 @@ pub(crate) struct Login {
     identity: Option<Identity>,
     speaks: bool,
     ours: bool,
+    /// Of a token that somebody else keeps alive: which one it is.
+    of: Option<Revision>,
 }
 
 /// How this source signs in.
@@ -51,8 +59,23 @@ pub(crate) struct Ways {
     auth: Auth,
     namespace: Option<String>,
     clock: Arc<dyn Clock>,
-    /// What was in the wrapping, which opens once, while a login may be needed more often.
-    unwrapped: Mutex<Option<SecretString>>,
+    /// A wrapped secret_id, which is taken out of `auth`.
+    wrapping: Option<Mutex<Wrapping>>,
+    refusals: Refusals,
+    prints: Fingerprints,
+}
+
+/// A wrapping opens once, while a login may be needed more often. So what was in it is kept, and the wrapping not.
+#[derive(Clone)]
+enum Wrapping {
+    Closed(Given),
+    Opened {
+        secret_id: SecretString,
+        /// Which wrapping it came from.
+        of: Revision,
+        /// The file where another one may come to lie.
+        file: Option<Arc<Path>>,
+    },
 }
 
 /// A token, and what the server said when it gave it.
@@ -63,8 +86,25 @@ struct Granted {
 }
 
 impl Ways {
-    pub(crate) fn new(auth: Auth, namespace: Option<String>, clock: Arc<dyn Clock>) -> Self {
-        Self { auth, namespace, clock, unwrapped: Mutex::default() }
+    /// `key` is random: by it is told what was shown to the server before, without keeping that.
+    pub(crate) fn new(
+        mut auth: Auth,
+        namespace: Option<String>,
+        clock: Arc<dyn Clock>,
+        key: [u8; 32],
+    ) -> Self {
+        let wrapping = match &mut auth {
+            Auth::AppRole { secret_id, .. } => match std::mem::replace(secret_id, SecretId::None) {
+                SecretId::Wrapped(given) => Some(Mutex::new(Wrapping::Closed(given))),
+                other => {
+                    *secret_id = other;
+                    None
+                }
+            },
+            _ => None,
+        };
+        let (refusals, prints) = (Refusals::default(), Fingerprints::new(key));
+        Self { auth, namespace, clock, wrapping, refusals, prints }
     }
 
     /// Where logins and tokens live; values are read elsewhere, perhaps.
@@ -88,8 +128,15 @@ impl Ways {
             _ => self.login(adapter).await?,
         };
         let token = adapter.token(&given.token)?;
-        let mut login =
-            Login { token, grant: given.grant, uses: None, identity: None, speaks: true, ours: true };
+        let mut login = Login {
+            token,
+            grant: given.grant,
+            uses: None,
+            identity: None,
+            speaks: true,
+            ours: true,
+            of: None,
+        };
         if given.uses > 0 {
             // a question would cost one of them, and a renewal too
             login.uses = Some(given.uses);
@@ -109,6 +156,7 @@ impl Ways {
 
     /// A token that was made elsewhere. It is renewed where nobody else does it: an agent cares for its own.
     async fn own(&self, adapter: &Adapter, token: &str) -> Result<Login, SourceError> {
+        let of = Some(self.prints.revision("token", [token.as_bytes()]));
         let token = adapter.token(token)?;
         let known = self.look_up(adapter, &token).await?;
         let speaks = known.is_some();
@@ -118,8 +166,8 @@ impl Ways {
             identity: None,
             uses: 0,
         });
-        let mut login =
-            Login { token, grant: known.grant, uses: None, identity: known.identity, speaks, ours: false };
+        let (grant, identity) = (known.grant, known.identity);
+        let mut login = Login { token, grant, uses: None, identity, speaks, ours: false, of };
         if known.uses > 0 {
             login.uses = Some(known.uses);
             login.speaks = false;
@@ -160,38 +208,55 @@ impl Ways {
     }
 
     async fn login(&self, adapter: &Adapter) -> Result<Granted, SourceError> {
-        let (way, call) = match &self.auth {
+        let (way, call, shown) = match &self.auth {
             // told apart by the caller
             Auth::Token(_) | Auth::TokenFile(_) => return Err(crate::error::misconfigured("no login").into()),
             Auth::AppRole { mount, role_id, secret_id } => {
                 let role_id = self.open(role_id, "the file of the role_id").await?;
                 let secret_id = self.secret_id(adapter, mount, secret_id).await?;
-                ("approle", approle::login(mount, &role_id, &secret_id)?)
+                let shown = self.shown(&[&role_id, &secret_id]);
+                ("approle", approle::login(mount, &role_id, &secret_id)?, shown)
             }
             Auth::Kubernetes { mount, role, token } => {
                 let jwt = self.open(token, "the service account token").await?;
-                ("kubernetes", jwt::login(mount, Some(role), &jwt)?)
+                ("kubernetes", jwt::login(mount, Some(role), &jwt)?, self.shown(&[&jwt]))
             }
             Auth::Jwt { mount, role, token } => {
                 let jwt = self.open(token, "the file of the JWT").await?;
-                ("jwt", jwt::login(mount, role.as_deref(), &jwt)?)
+                ("jwt", jwt::login(mount, role.as_deref(), &jwt)?, self.shown(&[&jwt]))
             }
-            Auth::Certificate { mount, role } => ("cert", certificate::login(mount, role.as_deref())?),
+            Auth::Certificate { mount, role } => {
+                ("cert", certificate::login(mount, role.as_deref())?, self.shown(&[]))
+            }
             Auth::Userpass { mount, user, password } => {
                 let password = self.open(password, "the file of the password").await?;
-                ("userpass", userpass::login(mount, user, &password)?)
+                ("userpass", userpass::login(mount, user, &password)?, self.shown(&[&password]))
             }
         };
+        self.refusals.checked(&shown, self.clock.tick())?;
         // a secret_id may be good for one login only
         let reply = adapter.send(&call.once(), None, self.login_namespace()).await?;
         let refused = || SourceError::from(refusal(&reply, Doing::SignIn(way), self.clock.wall()));
         if reply.status().as_u16() != 200 {
-            return Err(refused());
+            let error = match &self.auth {
+                Auth::AppRole { mount, .. } => {
+                    approle::refused(&reply, mount, self.refusals.was_good(&shown)).unwrap_or_else(refused)
+                }
+                _ => refused(),
+            };
+            self.refusals.refused(shown, &error, self.clock.tick());
+            return Err(error);
         }
         let tree = tree(&reply).map_err(|_| refused())?;
         let token = get(&tree, "auth").and_then(|auth| text(auth, "client_token")).ok_or_else(refused)?;
         let (grant, uses) = grant_of(&tree).ok_or_else(refused)?;
+        self.refusals.taken(shown);
         Ok(Granted { token: Zeroizing::new(token.to_owned()), grant, uses })
+    }
+
+    /// By what a login is known that is shown to the server.
+    fn shown(&self, parts: &[&str]) -> Revision {
+        self.prints.revision("login", parts.iter().map(|part| part.as_bytes()))
     }
 
     async fn open(&self, given: &Given, what: &'static str) -> Result<Zeroizing<String>, SourceError> {
@@ -207,22 +272,51 @@ impl Ways {
         mount: &str,
         given: &SecretId,
     ) -> Result<Zeroizing<String>, SourceError> {
-        let wrapped = match given {
-            SecretId::None => return Ok(Zeroizing::default()),
-            SecretId::Plain(plain) => return self.open(plain, "the file of the secret_id").await,
-            SecretId::Wrapped(wrapped) => wrapped,
+        const FILE: &str = "the file of the wrapped secret_id";
+        let Some(wrapping) = &self.wrapping else {
+            return match given {
+                SecretId::Plain(given) | SecretId::Wrapped(given) => {
+                    self.open(given, "the file of the secret_id").await
+                }
+                SecretId::None => Ok(Zeroizing::default()),
+            };
         };
-        let known = self.unwrapped.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(known) = known {
-            return Ok(Zeroizing::new(known.expose_secret().to_owned()));
-        }
-        let wrapping = self.open(wrapped, "the file of the wrapped secret_id").await?;
+        let known = lock(wrapping).clone();
+        let (token, file) = match &known {
+            Wrapping::Closed(given) => (self.open(given, FILE).await?, given.file()),
+            Wrapping::Opened { secret_id, of, file } => {
+                let kept = Zeroizing::new(secret_id.expose_secret().to_owned());
+                // a new wrapping may lie where the old one was, and where none does, nothing has changed
+                let Some(path) = file else { return Ok(kept) };
+                match file::read(path, FILE).await {
+                    Ok(token) if self.wrapped_in(&token) != *of => (token, file.clone()),
+                    _ => return Ok(kept),
+                }
+            }
+        };
         let opened =
-            approle::unwrap(adapter, self.login_namespace(), mount, &wrapping, self.clock.wall()).await?;
-        let kept = SecretString::from(opened.as_str());
-        *self.unwrapped.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
+            approle::unwrap(adapter, self.login_namespace(), mount, &token, self.clock.wall()).await?;
+        let (secret_id, of) = (SecretString::from(opened.as_str()), self.wrapped_in(&token));
+        *lock(wrapping) = Wrapping::Opened { secret_id, of, file };
         Ok(opened)
     }
+
+    fn wrapped_in(&self, token: &str) -> Revision {
+        self.prints.revision("wrapping", [token.as_bytes()])
+    }
+}
+
+impl Given {
+    fn file(&self) -> Option<Arc<Path>> {
+        match self {
+            Given::File(path) => Some(path.clone()),
+            Given::Text(_) => None,
+        }
+    }
+}
+
+fn lock<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
+    what.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What lookup-self tells.

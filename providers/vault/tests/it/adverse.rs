@@ -1,42 +1,12 @@
 //! What stands in front of a server, and servers that answer oddly: replies made here, the same to both halves.
 
-use super::hop::clock;
-use secretfig_source::protocol::{Http, HttpError, HttpFault, Limits, Over, Reply, Request};
-use secretfig_source::{Ask, ErrorKind, Source, async_trait};
+use crate::hop::clock;
+use crate::made::{ALIVE, Answer, DENIED, MINTED, Made, VALUE};
+use secretfig_source::protocol::{HttpFault, Over};
+use secretfig_source::{Ask, ErrorKind, Source};
 use secretfig_test_servers::OpenBao;
 use secretfig_vault::{Auth, Kind, Settings, Vault, protocol};
-use std::sync::{Arc, Mutex};
-use zeroize::Zeroizing;
-
-const ALIVE: &str = r#"{"data":{"ttl":3600,"creation_ttl":3600,"renewable":true,"display_name":"app"}}"#;
-const MINTED: &str = r#"{"lease_id":"database/creds/app/1","lease_duration":86400,"renewable":true,"data":{"username":"u","password":"p"}}"#;
-const VALUE: &str = r#"{"data":{"data":{"v":"1"},"metadata":{"version":1}}}"#;
-const DENIED: &str = r#"{"errors":["1 error occurred:\n\t* permission denied\n\n"]}"#;
-
-/// What is answered to a method and a path, at the address of that host.
-type Answer = Result<(u16, &'static str), HttpFault>;
-
-struct Made<F> {
-    answer: F,
-    seen: Mutex<Vec<String>>,
-}
-
-impl<F> Made<F> {
-    fn count(&self, part: &str) -> usize {
-        self.seen.lock().unwrap().iter().filter(|line| line.contains(part)).count()
-    }
-}
-
-#[async_trait]
-impl<F: Fn(&str) -> Answer + Send + Sync> Http for Made<F> {
-    async fn send(&self, request: Request, _: Limits) -> Result<Reply, HttpError> {
-        let line = format!("{} {}", request.method(), request.url());
-        self.seen.lock().unwrap().push(line.clone());
-        let (status, body) = (self.answer)(&line).map_err(HttpError::new)?;
-        let body = Zeroizing::new(body.as_bytes().to_vec());
-        Ok(Reply::new(http::StatusCode::from_u16(status).unwrap(), http::HeaderMap::new(), body))
-    }
-}
+use std::sync::Arc;
 
 /// A half, and what went through it.
 type Half<F> = (Box<dyn Source>, Arc<Made<F>>);
@@ -52,7 +22,7 @@ where
             Settings::new("https://one.example", auth).unwrap().also("https://two.example").unwrap();
         settings.known_mount("secret", Some(Kind::V2)).unwrap()
     };
-    let http = || Arc::new(Made { answer: answer.clone(), seen: Mutex::default() });
+    let http = || Made::of(answer.clone());
     let (sdk, base) = (http(), http());
     let by_hand = protocol::Vault::new(settings(), [7; 32]).unwrap();
     [
