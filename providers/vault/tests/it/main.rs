@@ -15,5 +15,6 @@ mod logins;
 mod made;
 mod namespaces;
 mod said;
+mod secret_ids;
 mod ways;
 mod workloads;
