@@ -289,6 +289,11 @@ impl Vault {
         Ok(found)
     }
 
+    async fn listed(&self, folder: &Place, kind: Kind) -> Result<Vec<Vec<Box<str>>>, Refusal> {
+        folder.want(kind)?;
+        self.below(folder, kind).await
+    }
+
     async fn subtree(&self, folder: &Place, kind: Kind, name: &str) -> Result<Fetched, Refusal> {
         let mut found = Vec::new();
         for path in self.below(folder, kind).await? {
@@ -462,8 +467,14 @@ impl Listing for Vault {
         let folder = prefix.rfind('/').map_or("", |end| prefix.get(..=end).unwrap_or_default());
         let place = self.names.place(&format!("{folder}*"))?;
         let kind = self.kind(&place).await?;
-        place.want(kind)?;
-        let found = match self.below(&place, kind).await {
+        let found = match self.listed(&place, kind).await {
+            Err(e) => match self.other_kind(&place, kind, &e).await {
+                Some(other) => self.listed(&place, other).await,
+                None => Err(e),
+            },
+            found => found,
+        };
+        let found = match found {
             Err(e) if e.kind == ErrorKind::Absent => Vec::new(),
             found => found?,
         };

@@ -355,3 +355,60 @@ fn bounded(seconds: u64) -> Duration {
 fn chance() -> u64 {
     getrandom::u64().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{HeaderMap, StatusCode};
+    use secretfig_source::protocol::{Http, HttpError, Limits, Origin, Request};
+    use secretfig_source::{Tick, async_trait};
+    use std::time::SystemTime;
+
+    struct Still;
+
+    impl Clock for Still {
+        fn tick(&self) -> Tick {
+            Tick::default()
+        }
+        fn wall(&self) -> SystemTime {
+            UNIX_EPOCH
+        }
+    }
+
+    /// Opens every wrapping, and lets everyone in.
+    struct Open;
+
+    #[async_trait]
+    impl Http for Open {
+        async fn send(&self, request: Request, _: Limits) -> Result<Reply, HttpError> {
+            let body = match request.url().rsplit('/').next() {
+                Some("lookup") => r#"{"data":{"creation_path":"auth/approle/role/app/secret-id"}}"#,
+                Some("unwrap") => r#"{"data":{"secret_id":"opened"}}"#,
+                Some("login") => r#"{"auth":{"client_token":"s.x","lease_duration":60}}"#,
+                _ => r#"{"data":{"ttl":60}}"#,
+            };
+            Ok(Reply::new(StatusCode::OK, HeaderMap::new(), Zeroizing::new(body.as_bytes().to_vec())))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_wrapping_is_kept_no_longer_than_until_it_is_opened() {
+        let given = |text: &str| Given::Text(text.into());
+        let secret_id = SecretId::Wrapped(given("wrapping"));
+        let auth = Auth::AppRole { mount: "approle".to_owned(), role_id: given("role"), secret_id };
+        let ways = Ways::new(auth, None, Arc::new(Still), [7; 32]);
+        let kept = || lock(ways.wrapping.as_ref().unwrap()).clone();
+        assert!(matches!(kept(), Wrapping::Closed(_)));
+        assert!(
+            matches!(&ways.auth, Auth::AppRole { secret_id: SecretId::None, .. }),
+            "nor is it kept there"
+        );
+        let origin = Origin::parse("https://vault.example").unwrap();
+        let adapter = Adapter::new(Arc::new(Open), vec![origin], Limits::default());
+        for _ in 0..2 {
+            assert!(ways.sign_in(&adapter).await.is_ok());
+            let Wrapping::Opened { secret_id, file, .. } = kept() else { panic!("it is kept") };
+            assert_eq!((secret_id.expose_secret(), file), ("opened", None));
+        }
+    }
+}

@@ -10,6 +10,7 @@ mod database;
 mod door;
 mod hop;
 mod issuer;
+mod kinds;
 mod life;
 mod logins;
 mod made;

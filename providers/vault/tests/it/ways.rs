@@ -1,6 +1,6 @@
 //! Each way to sign in, one by one.
 
-use crate::hop::{WRAPPED, approle, policy, post, root, vault};
+use crate::hop::{WRAPPED, approle, policy, post, reads, revoke_all, root, vault};
 use secretfig_source::{Ask, ErrorKind, Source};
 use secretfig_test_servers::OpenBao;
 use secretfig_vault::{Auth, Given, SecretId};
@@ -76,18 +76,48 @@ async fn a_wrapped_secret_id_is_looked_at_before_it_is_opened() {
 async fn a_user_and_a_password() {
     let server = OpenBao::start().await;
     policy(&server).await;
-    root(&server, "POST", "sys/auth/userpass", json!({ "type": "userpass" })).await;
-    let user = json!({ "password": "correct", "token_policies": "app" });
-    root(&server, "POST", "auth/userpass/users/ada", user).await;
-    let by = |password: &str| Auth::Userpass {
-        mount: "userpass".to_owned(),
-        user: "ada".to_owned(),
-        password: Given::Text(password.into()),
+    root(&server, "POST", "secret/data/db", json!({ "data": { "password": "x" } })).await;
+    root(&server, "POST", "sys/auth/people", json!({ "type": "userpass" })).await;
+    let user = async |password: &str| {
+        let user = json!({ "password": password, "token_policies": "app" });
+        root(&server, "POST", "auth/people/users/ada.l", user).await;
     };
-    let identity = vault(&server, by("correct")).0.sign_in().await.unwrap().unwrap();
-    assert_eq!(identity.as_str(), "userpass-ada");
-    let e = vault(&server, by("wrong")).0.sign_in().await.unwrap_err();
-    assert_eq!(e.kind(), ErrorKind::Unauthenticated);
+    user("correct").await;
+    let by = |user: &str, password: Given| {
+        vault(&server, Auth::Userpass { mount: "people".to_owned(), user: user.to_owned(), password })
+    };
+    let text = |password: &str| Given::Text(password.into());
+    let (source, hop) = by("ada.l", text("correct"));
+    assert_eq!(source.sign_in().await.unwrap().unwrap().as_str(), "people-ada.l");
+    reads(&source).await.unwrap();
+    let e = source.fetch(&[Ask::new("denied")]).await.remove(0).unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::Denied, "{e}");
+    revoke_all(&server).await;
+    reads(&source).await.unwrap();
+    assert_eq!((hop.count("POST /v1/auth/people/login/ada.l"), hop.count("/login")), (2, 2));
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("password");
+    std::fs::write(&path, "correct\n").unwrap();
+    let (source, _) = by("ada.l", Given::File(Arc::from(path.as_path())));
+    reads(&source).await.unwrap();
+    user("another").await;
+    revoke_all(&server).await;
+    assert_eq!(reads(&source).await.unwrap_err().kind(), ErrorKind::Unauthenticated);
+    std::fs::write(&path, "another\n").unwrap();
+    reads(&source).await.expect("its file is read anew");
+
+    for (user, password) in [("ada.l", "correct"), ("nobody", "another")] {
+        let (source, hop) = by(user, text(password));
+        // more of them would lock the user out, for whoever has the right password, too
+        for _ in 0..10 {
+            let e = source.sign_in().await.unwrap_err();
+            assert_eq!(e.kind(), ErrorKind::Unauthenticated, "{e}");
+            assert!(e.what_to_do().contains("sign-in by userpass"), "{e}");
+        }
+        assert_eq!(hop.count("/login"), 1);
+    }
+    by("ada.l", text("another")).0.sign_in().await.expect("nobody is locked out");
 }
 
 #[tokio::test]
