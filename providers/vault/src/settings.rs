@@ -1,8 +1,8 @@
 //! Every option, the variables that set it, and its default.
 
-use crate::error::{SCHEME, misconfigured};
+use crate::error::{Refusal, SCHEME, misconfigured};
 use crate::naming::{Kind, Names, namespace, one, segments};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use secretfig_source::SourceError;
 use secretfig_source::protocol::Origin;
 use std::collections::BTreeMap;
@@ -268,8 +268,10 @@ impl Settings {
     /// That server, signed in to in that way; defaults for all else.
     ///
     /// # Errors
-    /// `Misconfigured` where the address is none: `https`, or `http` to loopback.
+    /// `Misconfigured` where the address is none: `https`, or `http` to loopback; where the mount, the user or the role of
+    /// the way to sign in could steer elsewhere; where what it shows to the server is empty.
     pub fn new(address: &str, auth: Auth) -> Result<Self, SourceError> {
+        auth.check()?;
         Ok(Self {
             addresses: vec![Origin::parse(address).map_err(|refused| refused.of_source(SCHEME))?],
             namespace: None,
@@ -462,6 +464,43 @@ impl Auth {
             Auth::Userpass { .. } => "userpass",
         }
     }
+
+    /// Whether nothing in it could steer a login elsewhere, and nothing is missing that the server would only call a
+    /// failure of its own.
+    fn check(&self) -> Result<(), Refusal> {
+        let (mount, name, shown): (_, Option<(_, &String)>, Vec<&Given>) = match self {
+            Auth::Token(token) if token.expose_secret().trim().is_empty() => return Err(empty()),
+            Auth::Token(_) | Auth::TokenFile(_) => return Ok(()),
+            Auth::AppRole { mount, role_id, secret_id } => {
+                let secret_id = match secret_id {
+                    SecretId::Plain(given) | SecretId::Wrapped(given) => Some(given),
+                    SecretId::None => None,
+                };
+                (mount, None, [role_id].into_iter().chain(secret_id).collect())
+            }
+            Auth::Kubernetes { mount, role, token } => (mount, Some(("role", role)), vec![token]),
+            Auth::Jwt { mount, role, token } => {
+                (mount, role.as_ref().map(|role| ("role", role)), vec![token])
+            }
+            Auth::Certificate { mount, role } => {
+                (mount, role.as_ref().map(|role| ("role", role)), Vec::new())
+            }
+            Auth::Userpass { mount, user, password } => (mount, Some(("username", user)), vec![password]),
+        };
+        let of = |what: &str, wrong: Refusal| {
+            misconfigured(format!("`{what}`: {}", SourceError::from(wrong).what_to_do()))
+        };
+        segments(mount).map_err(|wrong| of("auth_mount", wrong))?;
+        if let Some((what, name)) = name {
+            one(name).map_err(|wrong| of(what, wrong))?;
+        }
+        let nothing = |given: &&Given| matches!(given, Given::Text(text) if text.expose_secret().is_empty());
+        if shown.iter().any(nothing) { Err(empty()) } else { Ok(()) }
+    }
+}
+
+fn empty() -> Refusal {
+    misconfigured("what signs in is empty: a token, an id, a JWT or a password")
 }
 
 /// The way only: users and roles are no secrets, but what stands beside them is.
@@ -810,6 +849,9 @@ impl Known {
                     "`auth` is one of `token`, `approle`, `kubernetes`, `jwt`, `cert`, `userpass`".to_owned()
                 }
             });
+        }
+        if let Some(Err(wrong)) = auth.as_ref().map(Auth::check) {
+            self.wrong.push(SourceError::from(wrong).what_to_do().to_owned());
         }
         auth
     }

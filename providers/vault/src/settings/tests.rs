@@ -150,3 +150,48 @@ fn no_secret_is_told_or_taken_from_a_plain_file() {
     hunt.check("settings", format!("{relaxed:?}"));
     hunt.finish();
 }
+
+#[test]
+fn no_mount_user_or_role_of_a_login_steers_elsewhere() {
+    let given = || Given::Text("shown".into());
+    let of = |auth| hint(Settings::new("https://vault.example", auth));
+    let ways = |mount: &str, name: &str, token: Given| {
+        let (mount, name) = (|| mount.to_owned(), || name.to_owned());
+        [
+            Auth::Kubernetes { mount: mount(), role: name(), token: token.clone() },
+            Auth::Jwt { mount: mount(), role: Some(name()), token: token.clone() },
+            Auth::Certificate { mount: mount(), role: Some(name()) },
+            Auth::Userpass { mount: mount(), user: name(), password: token },
+        ]
+    };
+    for name in ["", ".", "..", "ada/../root", "ada/login", "/ada", "ada/", "a\nb", "a\0", "ada."] {
+        for auth in ways("mount", name, given()) {
+            let way = auth.way();
+            let key = if way == "userpass" { "`username`" } else { "`role`" };
+            assert!(of(auth).contains(key), "{way}: {name:?}");
+        }
+    }
+    let approle = |mount: &str, secret_id| Auth::AppRole {
+        mount: mount.to_owned(),
+        role_id: given(),
+        secret_id: SecretId::Plain(secret_id),
+    };
+    for mount in ["", "..", "a/../b", "/a", "a/", "a//b", "a\r\nb"] {
+        for auth in ways(mount, "ada", given()).into_iter().chain([approle(mount, given())]) {
+            let way = auth.way();
+            assert!(of(auth).contains("`auth_mount`"), "{way}: {mount:?}");
+        }
+    }
+    let nothing = || Given::Text("".into());
+    let [kubernetes, jwt, _, userpass] = ways("mount", "ada", nothing());
+    for auth in [Auth::Token(" ".into()), kubernetes, jwt, userpass, approle("mount", nothing())] {
+        let way = auth.way();
+        assert!(of(auth).contains("is empty"), "{way}");
+    }
+    for auth in ways("team/mount", "ada.l", given()).into_iter().chain([approle("a/b", given())]) {
+        assert!(Settings::new("https://vault.example", auth).is_ok());
+    }
+    // and as variables say it
+    let role = [("VAULT_ADDR", "https://vault.example"), ("SECRETFIG_VAULT_ROLE", "app/../root")];
+    assert!(hint(read(&role, &[], true)).contains("`role`"));
+}
