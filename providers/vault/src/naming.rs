@@ -158,10 +158,16 @@ impl Place {
         }
     }
 
-    /// The secret or folder at that path below this folder. What the server lists is checked as any other name.
+    /// The secret or folder at that path below this folder. What the server lists is checked as any other name; it may
+    /// also hold a slash.
     pub(crate) fn below(&self, path: &[Box<str>]) -> Result<Self, Refusal> {
         for segment in path {
             check(segment)?;
+            if segment.contains('/') {
+                return Err(misconfigured(
+                    "the server lists a name with a slash in it; ask for its secrets one by one",
+                ));
+            }
         }
         Ok(Self { path: self.path.iter().chain(path).cloned().collect(), subtree: false, ..self.clone() })
     }
@@ -302,6 +308,19 @@ mod tests {
         let all = names().place("secret/*").unwrap();
         assert_eq!((all.cli_path().as_str(), all.want(Kind::V2)), ("secret/*", Ok(Want::Subtree)));
         assert_eq!(names().place("*").unwrap().cli_path(), "secret/apps/one/*");
+    }
+
+    #[test]
+    fn what_a_folder_holds_is_below_it() {
+        let folder = names().place("secret/app/*").unwrap();
+        for path in
+            [vec!["a/"], vec!["a", "b/"], vec!["/a"], vec!["a/b"], vec!["a/../b"], vec![".."], vec![""]]
+        {
+            let path: Vec<Box<str>> = path.into_iter().map(Into::into).collect();
+            assert!(folder.below(&path).is_err(), "{path:?}");
+        }
+        let inside = folder.below(&["a.".into(), "b c".into()]).unwrap();
+        assert_eq!(inside.url(Kind::V2), ["v1", "secret", "data", "app", "a.", "b c"]);
     }
 
     #[test]

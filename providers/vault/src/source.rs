@@ -276,7 +276,10 @@ impl Vault {
                     Some(name) => (name, &mut folders),
                     None => (&*key, &mut found),
                 };
-                all.push(at.iter().cloned().chain([name.into()]).collect());
+                let path: Vec<Box<str>> = at.iter().cloned().chain([name.into()]).collect();
+                // before anything is asked of it
+                folder.below(&path)?;
+                all.push(path);
             }
             if found.len() + folders.len() + asked > MOST {
                 return Err(Refusal::new(

@@ -3,7 +3,7 @@
 use crate::hop::clock;
 use crate::made::{ALIVE, Answer, DENIED, MINTED, Made, VALUE};
 use secretfig_source::protocol::{HttpFault, Over};
-use secretfig_source::{Ask, ErrorKind, Source};
+use secretfig_source::{Ask, ErrorKind, Listing, Source};
 use secretfig_test_servers::OpenBao;
 use secretfig_vault::{Auth, Kind, Settings, Vault, protocol};
 use std::sync::Arc;
@@ -166,5 +166,43 @@ async fn a_mount_taken_for_one_without_versions_is_told_and_is_not_absent() {
         for name in ["secret/a", "secret/none", "secret/*"] {
             assert_eq!(kind(source, name).await, Some(ErrorKind::Misconfigured), "{name}");
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_listed_leads_to_no_other_path() {
+    for keys in [
+        r#"{"data":{"keys":["good","a//"]}}"#,
+        r#"{"data":{"keys":["good","a/b"]}}"#,
+        r#"{"data":{"keys":["good","../a"]}}"#,
+        r#"{"data":{"keys":["good","a/../../b/"]}}"#,
+        r#"{"data":{"keys":["good","/"]}}"#,
+        r#"{"data":{"keys":["good",""]}}"#,
+        r#"{"data":{"keys":["good",".."]}}"#,
+        r#"{"data":{"keys":["good","../"]}}"#,
+    ] {
+        // the first folder holds it, and no other one may be asked for
+        let answer = move |line: &str| match line {
+            _ if line.ends_with("/lookup-self") => Ok((200, ALIVE)),
+            _ if line.contains("/metadata/app?list=true") => Ok((200, keys)),
+            _ if line.starts_with("LIST") && line.ends_with("/metadata/app") => Ok((200, keys)),
+            _ if line.contains("list=true") || line.starts_with("LIST") => {
+                Ok((200, r#"{"data":{"keys":[]}}"#))
+            }
+            _ => Ok((200, VALUE)),
+        };
+        for (source, http) in halves(answer) {
+            assert_eq!(kind(&*source, "secret/app/*").await, Some(ErrorKind::Misconfigured), "{keys}");
+            let (lists, reads) = (http.count("/metadata/"), http.count("/data/"));
+            assert!(
+                lists == 1 && reads == http.count("/data/app/good"),
+                "{keys}: {lists} lists, {reads} reads"
+            );
+        }
+        let http = Made::of(answer);
+        let settings = Settings::new("https://one.example", Auth::Token("s.x".into())).unwrap();
+        let settings = settings.known_mount("secret", Some(Kind::V2)).unwrap();
+        let source = Vault::over(settings, http, clock()).unwrap();
+        assert_eq!(source.list("secret/app/").await.unwrap_err().kind(), ErrorKind::Misconfigured, "{keys}");
     }
 }
