@@ -181,8 +181,12 @@ impl Metadata {
         let versions = versions
             .iter()
             .map(|(number, node)| read((number, node)))
-            .collect::<Option<_>>()
+            .collect::<Option<BTreeMap<u64, Version>>>()
             .ok_or_else(bad)?;
+        // 0: there is none yet
+        if current != 0 && !versions.contains_key(&current) {
+            return Err(bad());
+        }
         Ok(Self { current, versions })
     }
 

@@ -62,6 +62,23 @@ fn versions_are_numbers() {
 }
 
 #[test]
+fn metadata_without_the_version_they_call_current_are_malformed_and_not_absent() {
+    let read = |data: &str| Metadata::read(&reply(&format!(r#"{{"data":{data}}}"#)));
+    for data in [
+        r#"{"versions":{}}"#,
+        r#"{"current_version":3,"versions":{}}"#,
+        r#"{"current_version":3,"versions":{"1":{},"2":{}}}"#,
+        r#"{"current_version":-1,"versions":{"1":{}}}"#,
+        r#"{"current_version":"1","versions":{"1":{}}}"#,
+    ] {
+        assert_eq!(read(data).unwrap_err().kind, secretfig_source::ErrorKind::Malformed, "{data}");
+    }
+    // metadata that somebody wrote before any version
+    let none = read(r#"{"current_version":0,"versions":{}}"#).unwrap();
+    assert_eq!(none.revision(at("2026-06-01T00:00:00Z")), None);
+}
+
+#[test]
 fn a_kv_v1_secret_is_told_by_its_bytes() {
     let prints = prints();
     let read = |body: &str| kv1(&reply(body), "db", &prints).unwrap().revision;
