@@ -1,6 +1,7 @@
 //! The transport against servers that a test scripts byte by byte, in plain text and over TLS.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod length;
 mod memory;
 mod proxies;
 mod server;

@@ -3,6 +3,8 @@
 
 use crate::server::{AMPLE, Server, get, ok};
 use crate::tls::{Authority, at, serve};
+use crate::traces::listen;
+use secretfig_tests::{Hunt, Marker};
 use secretfig_transport::{Proxy, Settings, Transport};
 use std::process::Command;
 
@@ -18,6 +20,8 @@ fn run(case: &str, variables: &[(&str, &str)]) {
         "HTTP_PROXY",
         "NO_PROXY",
         "no_proxy",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
     ] {
         command.env_remove(name);
     }
@@ -48,6 +52,27 @@ fn variables_count_where_a_setting_says_so() {
     let proxy = format!("http://user:word@{at}");
     run("counts", &[("HTTPS_PROXY", &proxy), ("PROXY_AT", &at), ("NO_PROXY", "near.test")]);
     run("malformed", &[("HTTPS_PROXY", "http://user:word@ /")]);
+}
+
+#[test]
+fn what_a_proxy_is_asked_by_is_said_nowhere() {
+    let marker = Marker::random();
+    let word: String = marker.text().chars().filter(char::is_ascii_alphanumeric).collect();
+    for scheme in ["http", "https"] {
+        let at = free_port();
+        let proxy = format!("{scheme}://{word}:{word}%40@{at}/");
+        run("silent", &[("HTTPS_PROXY", &proxy), ("PROXY_AT", &at), ("WORD", &word)]);
+    }
+    // one that is ignored
+    run("silent", &[("ALL_PROXY", &format!("http://{word}@[::1]:1")), ("WORD", &word)]);
+}
+
+#[test]
+fn without_any_authority_tls_is_refused_and_plain_http_goes_on() {
+    let empty = std::env::temp_dir().join("secretfig-no-authorities");
+    std::fs::write(&empty, "").unwrap();
+    let empty = empty.to_str().unwrap();
+    run("unknown", &[("SSL_CERT_FILE", empty), ("SSL_CERT_DIR", "/nonexistent")]);
 }
 
 #[tokio::test]
@@ -113,9 +138,16 @@ async fn counts() {
     }
     let short =
         secretfig_source::protocol::Limits { deadline: std::time::Duration::from_millis(300), ..AMPLE };
-    for url in
-        ["https://127.0.0.1:1/", "https://near.test/", "http://[fd00:ec2::23]/", "https://[fd00:ec2::23]/"]
-    {
+    for url in [
+        "https://127.0.0.1:1/",
+        "https://127.8.8.8:1/",
+        "https://[::1]:1/",
+        "https://localhost:1/",
+        "https://LOCALHOST.:1/",
+        "https://near.test/",
+        "http://[fd00:ec2::23]/",
+        "https://[fd00:ec2::23]/",
+    ] {
         assert!(get(&transport, url, short).await.is_err());
     }
     assert!(asked.try_recv().is_err(), "something that is near went by the proxy");
@@ -135,4 +167,52 @@ fn malformed() {
     assert!(Transport::new(Settings::default()).is_ok());
     let refused = Transport::new(Settings::default().proxy(Proxy::Env)).map(|_| ()).unwrap_err();
     assert!(refused.reason().contains("no address of a proxy"), "{refused}");
+}
+
+#[tokio::test]
+#[ignore = "run by `what_a_proxy_is_asked_by_is_said_nowhere`"]
+async fn silent() {
+    let (ear, hunt) = (listen(), Hunt::new());
+    hunt.plant("userinfo of the proxy", Marker::new(std::env::var("WORD").unwrap()));
+    let counts = std::env::var("PROXY_AT").ok();
+    if let Some(at) = &counts {
+        let listener = tokio::net::TcpListener::bind(at).await.unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let answer = b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n";
+                let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut [0; 1024]).await;
+                let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, answer).await;
+            }
+        });
+    }
+    let settings = Settings::default().proxy(if counts.is_some() { Proxy::Env } else { Proxy::Ignored });
+    let transport = Transport::new(settings.resolve("far.test", free_port().parse().unwrap())).unwrap();
+    hunt.check_debug("transport", &transport);
+    let error = get(&transport, "https://far.test/", AMPLE).await.unwrap_err();
+    hunt.check_debug("error", &error);
+    hunt.check_error("source error", &error.of_source("vault"));
+    let said = ear.text();
+    assert!(counts.is_none() || said.contains("intercepts"), "the proxy was not logged: {said}");
+    hunt.check("log", &said);
+    hunt.finish();
+}
+
+#[tokio::test]
+#[ignore = "run by `without_any_authority_tls_is_refused_and_plain_http_goes_on`"]
+async fn unknown() {
+    let ours = Authority::new();
+    let server = serve(&ours.sign("vault.test", |_| ()), None).await;
+    let error = get(&Transport::new(at(&server)).unwrap(), "https://vault.test/", AMPLE).await.unwrap_err();
+    let told = error.of_source("vault").to_string();
+    assert!(told.contains("TLS") && told.contains("ca-certificates"), "{told}");
+    assert!(server.seen().is_empty());
+    let plain = Server::plain(|mut line| async move {
+        line.say(ok("near")).await;
+    })
+    .await;
+    let transport = Transport::new(Settings::default()).unwrap();
+    assert_eq!(&get(&transport, &plain.url("/"), AMPLE).await.unwrap().body()[..], b"near");
+    // an authority set by hand is enough
+    let known = Transport::new(at(&server).extra_ca_pem(ours.pem().as_bytes()).unwrap()).unwrap();
+    assert!(get(&known, "https://vault.test/", AMPLE).await.is_ok());
 }

@@ -15,7 +15,13 @@ use zeroize::Zeroizing;
 
 /// All that any crate says at any level, on any thread.
 #[derive(Clone, Default)]
-struct Ear(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Ear(Arc<Mutex<Vec<u8>>>);
+
+impl Ear {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+}
 
 impl Write for Ear {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -34,7 +40,7 @@ impl<'a> MakeWriter<'a> for Ear {
     }
 }
 
-fn listen() -> Ear {
+pub(crate) fn listen() -> Ear {
     static EAR: OnceLock<Ear> = OnceLock::new();
     EAR.get_or_init(|| {
         let ear = Ear::default();
@@ -127,10 +133,9 @@ async fn nothing_of_a_request_or_a_reply_is_said_anywhere() {
         hunt.check_debug("refused", &error);
         hunt.check_error("refused", &error.of_source("vault"));
     }
-    let said = ear.0.lock().unwrap().clone();
-    let said_text = String::from_utf8_lossy(&said);
+    let said = ear.text();
     for heard in ["reqwest", "rustls", "TRACE"] {
-        assert!(said_text.contains(heard), "nothing of {heard} was heard: the log proves nothing");
+        assert!(said.contains(heard), "nothing of {heard} was heard: the log proves nothing");
     }
     hunt.check("log", &said);
     hunt.finish();
@@ -145,5 +150,5 @@ async fn the_log_is_heard() {
     .await;
     log::trace!("a line of a crate that logs");
     get(&Transport::new(Settings::default()).unwrap(), &server.url("/"), AMPLE).await.unwrap();
-    assert!(String::from_utf8_lossy(&ear.0.lock().unwrap()).contains("a line of a crate that logs"));
+    assert!(ear.text().contains("a line of a crate that logs"));
 }
