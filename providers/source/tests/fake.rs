@@ -48,6 +48,16 @@ impl Stage for Staged {
         self.put.lock().unwrap().push(value.to_vec());
         self.fake.put_bytes(name, value);
     }
+    async fn turn(&self, name: &str) -> Option<Reading> {
+        let value = {
+            let mut put = self.put.lock().unwrap();
+            let value = format!("gzxwvq-{}-kqzvwx", put.len());
+            put.push(value.clone().into_bytes());
+            value
+        };
+        self.fake.put(name, &value);
+        Some(self.reading())
+    }
     async fn remove(&self, name: &str) {
         self.fake.remove(name);
     }
@@ -223,7 +233,7 @@ async fn the_fake_keeps_every_promise() {
     println!("{done}");
     assert_eq!(
         done.to_string(),
-        "conformance of fake: 32 cases ran, 1 skipped (what is not claimed is refused: all is claimed)"
+        "conformance of fake: 33 cases ran, 1 skipped (what is not claimed is refused: all is claimed)"
     );
     assert_eq!((fake.leases(), fake.minted(), fake.revoked()), (0, 4, 4));
 }
@@ -267,6 +277,10 @@ async fn each_broken_promise_is_told_in_words_of_our_own() {
         (Breaks::Hangs, "previous: no end within 120 s"),
         (Breaks::Panics, "names that steer: the source, or its stage, panicked"),
         (Breaks::SameRevision, "rotation: rotated, and the revision is the same"),
+        (
+            Breaks::SameRevision,
+            "rotation by the manager: as it was created: probe and fetch give two revisions",
+        ),
         (Breaks::LosesNotices, "watch: a rotation while nobody waits is lost"),
         (Breaks::OtherSecretNamed, "errors say enough: `absent`: about another secret"),
         (Breaks::LeasesLive, "revocation: given back, and it can still be renewed"),

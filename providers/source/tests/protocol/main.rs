@@ -14,8 +14,8 @@ use secretfig_source::protocol::{
 };
 use secretfig_source::testing::{Stage, Wait, conformance};
 use secretfig_source::{
-    Ask, Clock, ErrorKind, Fetched, Identity, Probe, Source, SourceError, SourceInfo, Tick, Withdrawn,
-    async_trait,
+    Ask, Clock, ErrorKind, Fetched, Identity, Probe, Reading, Source, SourceError, SourceInfo, Tick,
+    Withdrawn, async_trait,
 };
 use server::{Server, bytes, reply};
 use std::sync::Arc;
@@ -66,6 +66,11 @@ impl Stage for Place {
     }
     async fn put(&self, name: &str, value: &[u8]) {
         self.server.fake.put_bytes(name, value);
+    }
+    async fn turn(&self, name: &str) -> Option<Reading> {
+        let made_up = self.server.made_up.fetch_add(1, SeqCst);
+        self.server.fake.put(name, &format!("gzxwvq-{made_up}-kqzvwx"));
+        Some(self.reading())
     }
     async fn remove(&self, name: &str) {
         self.server.fake.remove(name);

@@ -13,6 +13,8 @@ pub struct Server {
     pub fake: FakeSource,
     pub logins: AtomicUsize,
     pub requests: AtomicUsize,
+    /// How many values it has made up itself.
+    pub made_up: AtomicUsize,
     /// Tokens up to this one are no longer accepted.
     pub expired: AtomicUsize,
     /// What befalls every request.

@@ -38,6 +38,30 @@ pub(super) async fn rotation(scene: &Scene<'_>) -> Outcome {
     holds(first.revision != second.revision, "rotated, and the revision is the same")
 }
 
+/// What the manager rotates by itself: the same until it does so, and another revision from then on.
+pub(super) async fn turned_by_manager(scene: &Scene<'_>) -> Outcome {
+    let name = scene.stage.name("turned");
+    let mut before: Option<(Revision, String)> = None;
+    for when in ["as it was created", "after the manager has rotated it"] {
+        let Some(how) = scene.stage.turn(&name).await else { return staged(false) };
+        let (one, two) = (scene.get(&name).await?, scene.get(&name).await?);
+        let (value, again) = (scene.made_up(&one, &how, when)?, scene.made_up(&two, &how, when)?);
+        holds(value == again, format!("{when}: read twice, and the value is another one"))?;
+        holds(one.revision == two.revision, format!("{when}: unchanged, and the revision is another one"))?;
+        holds(one.repeatable, format!("{when}: the answer says that reading makes another one"))?;
+        if scene.info.abilities.probe {
+            let probed = probed(scene, &name, when).await?;
+            holds(probed == one.revision, format!("{when}: probe and fetch give two revisions"))?;
+        }
+        if let Some((revision, value_before)) = before {
+            holds(value != value_before, format!("{when}: the value is the old one"))?;
+            holds(one.revision != revision, format!("{when}: the revision is the old one"))?;
+        }
+        before = Some((one.revision, value));
+    }
+    Ok(())
+}
+
 async fn probed(scene: &Scene<'_>, name: &str, when: &str) -> Result<Revision, Stop> {
     match scene.probe_one(Ask::new(name)).await? {
         Ok(Probe::Current(revision)) => Ok(revision),

@@ -88,6 +88,7 @@ pub async fn conformance(stage: &dyn Stage) -> Conformance {
     suite.case("empty values", can.empty, values::empty(&scene)).await;
 
     suite.case("rotation", true, history::rotation(&scene)).await;
+    suite.case("rotation by the manager", true, history::turned_by_manager(&scene)).await;
     suite.case("probes", can.probe, history::probe(&scene)).await;
     suite.case("previous", can.previous, history::previous(&scene)).await;
     suite.case("versions", can.versions, history::versions(&scene)).await;

@@ -137,7 +137,19 @@ impl<'a> Scene<'a> {
 
     /// The value by the stage's reading; numbers and booleans are no text that came unchanged.
     pub(super) fn bytes(&self, fetched: &Fetched, when: &str) -> Result<Vec<u8>, Stop> {
-        match self.read(fetched, &self.stage.reading(), when)? {
+        self.bytes_by(fetched, &self.stage.reading(), when)
+    }
+
+    /// A value that the manager made up, remembered as one that nothing may tell.
+    pub(super) fn made_up(&self, fetched: &Fetched, how: &Reading, when: &str) -> Result<String, Stop> {
+        let value = String::from_utf8(self.bytes_by(fetched, how, when)?);
+        let value = value.or_else(|_| broken(format!("{when}: the value is no text")))?;
+        lock(&self.planted).insert(value.clone());
+        Ok(value)
+    }
+
+    fn bytes_by(&self, fetched: &Fetched, how: &Reading, when: &str) -> Result<Vec<u8>, Stop> {
+        match self.read(fetched, how, when)? {
             Node::Leaf(sealed) => match sealed.expose_secret() {
                 Exposed::Text(text) => Ok(text.as_bytes().to_vec()),
                 Exposed::Bytes(bytes) => Ok(bytes.to_vec()),

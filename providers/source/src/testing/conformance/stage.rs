@@ -71,6 +71,12 @@ pub trait Stage: Send + Sync {
         self.put(name, value).await;
     }
 
+    /// Has the manager itself write a new revision, of a value that it makes up, as where it rotates a database's
+    /// password; the first time, creates the secret. Answers how the value is read back.
+    async fn turn(&self, _name: &str) -> Option<Reading> {
+        None
+    }
+
     /// Takes the secret away, as a person would who deletes it.
     async fn remove(&self, name: &str);
 
