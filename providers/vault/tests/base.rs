@@ -1,17 +1,18 @@
 //! The half without an SDK, on a real OpenBao.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "what a suite ran is printed")]
 
-use http::{HeaderName, Method};
-use secretfig_source::protocol::{Credential, Http, HttpError, Limits, Origin, Over, Reply, Request};
-use secretfig_source::testing::{Stage, Wait, conformance};
+mod shared;
+
+use secretfig_source::protocol::{Http, HttpError, Limits, Over, Reply, Request};
 use secretfig_source::{
-    Ask, At, Clock, ErrorKind, Exposed, Fetched, Format, Identity, Lease, Node, Probe, Reading, Revision,
-    Source, SourceError, SourceInfo, Tick, Withdrawn, async_trait,
+    Ask, At, Clock, ErrorKind, Exposed, Format, Node, Reading, Source, SourceError, Tick, Withdrawn,
+    async_trait,
 };
 use secretfig_test_servers::OpenBao;
 use secretfig_transport::Transport;
 use secretfig_vault::protocol::Vault;
-use secretfig_vault::{Auth, Given, Kind, SecretId, Settings};
+use secretfig_vault::{Auth, Given, SecretId, Settings};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -50,141 +51,12 @@ async fn token(bao: &OpenBao, policy: &str) -> String {
     made["auth"]["client_token"].as_str().unwrap().to_owned()
 }
 
-struct Place {
-    bao: OpenBao,
-    source: Arc<Base>,
-    mount: &'static str,
-    data: &'static str,
-}
-
-impl Place {
-    async fn new(mount: &'static str, kind: Kind) -> Self {
-        let bao = OpenBao::start().await;
-        let policy = format!("path \"{mount}/*\" {{ capabilities = [\"read\", \"list\"] }}");
-        let token = token(&bao, &policy).await;
-        if kind == Kind::V1 {
-            bao.call("POST", &format!("sys/mounts/{mount}"), json!({"type": "kv"})).await;
-        }
-        let settings = settings(&bao, &token).known_mount(mount, None).unwrap();
-        let data = if kind == Kind::V2 { "/data" } else { "" };
-        Self { source: Arc::new(over(settings)), bao, mount, data }
-    }
-
-    fn path(&self, name: &str) -> String {
-        name.replacen(self.mount, &format!("{}{}", self.mount, self.data), 1)
-    }
-}
-
-#[async_trait]
-impl Stage for Place {
-    fn source(&self) -> Arc<dyn Source> {
-        if self.data.is_empty() { Arc::new(Unversioned(self.source.clone())) } else { self.source.clone() }
-    }
-    fn name(&self, plain: &str) -> String {
-        format!("{}/suite/{plain}", self.mount)
-    }
-    async fn put(&self, name: &str, value: &[u8]) {
-        let text = std::str::from_utf8(value).unwrap();
-        // as text: a number keeps its last digit
-        let table = match serde_json::from_str::<Value>(text) {
-            Ok(Value::Object(_)) => text.to_owned(),
-            _ => json!({ "value": text }).to_string(),
-        };
-        let body = if self.data.is_empty() { table } else { format!("{{\"data\":{table}}}") };
-        let origin = Origin::parse(self.bao.address()).unwrap();
-        let token = HeaderName::from_static("x-vault-token");
-        let root = Credential::header(&origin, token, self.bao.root_token()).unwrap();
-        let path = format!("v1/{}", self.path(name));
-        let request =
-            Request::new(Method::POST, &origin, path.split('/')).unwrap().credential(&root).unwrap();
-        let request = request.body("application/json", body.into_bytes().into());
-        let transport = Transport::new(secretfig_transport::Settings::default()).unwrap();
-        let reply = transport.send(request, Limits::default()).await.unwrap();
-        assert!(reply.status().is_success(), "{reply:?}");
-    }
-    async fn remove(&self, name: &str) {
-        let path = if self.data.is_empty() {
-            name.to_owned()
-        } else {
-            name.replacen(self.mount, &format!("{}/metadata", self.mount), 1)
-        };
-        assert_eq!(self.bao.call("DELETE", &path, Value::Null).await.0, 204);
-    }
-    async fn deny(&self, name: &str) -> bool {
-        let metadata = name.replacen(self.mount, &format!("{}/metadata", self.mount), 1);
-        let policy = format!(
-            "path \"{0}/*\" {{ capabilities = [\"read\", \"list\"] }}\n\
-             path \"{1}\" {{ capabilities = [\"deny\"] }}\npath \"{metadata}\" {{ capabilities = [\"deny\"] }}",
-            self.mount,
-            self.path(name),
-        );
-        self.bao.call("PUT", "sys/policies/acl/test", json!({ "policy": policy })).await.0 == 204
-    }
-    async fn outage(&self, on: bool) -> bool {
-        if on {
-            self.bao.seal().await;
-        } else {
-            self.bao.unseal().await;
-        }
-        true
-    }
-    async fn withdraw(&self, name: &str) -> bool {
-        !self.data.is_empty() && self.bao.call("DELETE", &self.path(name), Value::Null).await.0 == 204
-    }
-    async fn within(&self, limit: Duration, wait: Wait<'_>) -> bool {
-        tokio::time::timeout(limit, wait).await.is_ok()
-    }
-    fn reading(&self) -> Reading {
-        Reading { allow_empty: true, field: Some("value".into()), ..Reading::default() }
-    }
-    fn number(&self, literal: &str) -> String {
-        // a KV v2 mount stores a number as a float, and drops its last zeros
-        let kept = if self.data.is_empty() { literal } else { literal.trim_end_matches('0') };
-        kept.to_owned()
-    }
-    fn version(&self, revision: &Revision) -> String {
-        revision.as_str().split_once(' ').map_or(revision.as_str(), |(number, _)| number).to_owned()
-    }
-}
-
-/// Claims what a mount without versions can do: one Vault has mounts of both kinds.
-struct Unversioned(Arc<Base>);
-
-#[async_trait]
-impl Source for Unversioned {
-    fn info(&self) -> SourceInfo {
-        let info = self.0.info();
-        let mut can = info.abilities;
-        (can.previous, can.versions, can.created) = (false, false, false);
-        info.abilities(can)
-    }
-    async fn sign_in(&self) -> Result<Option<Identity>, SourceError> {
-        self.0.sign_in().await
-    }
-    async fn fetch(&self, asks: &[Ask]) -> Vec<Result<Fetched, SourceError>> {
-        self.0.fetch(asks).await
-    }
-    async fn probe(&self, asks: &[Ask]) -> Vec<Result<Probe, SourceError>> {
-        self.0.probe(asks).await
-    }
-    async fn renew(&self, lease: &Lease) -> Result<Lease, SourceError> {
-        self.0.renew(lease).await
-    }
-    async fn revoke(&self, lease: &Lease) -> Result<(), SourceError> {
-        self.0.revoke(lease).await
-    }
-}
-
 #[tokio::test]
-async fn key_value_with_versions_keeps_the_contract() {
-    let done = conformance(&Place::new("secret", Kind::V2).await).await;
-    println!("{done}");
-}
-
-#[tokio::test]
-async fn key_value_without_versions_keeps_the_contract() {
-    let done = conformance(&Place::new("kv", Kind::V1).await).await;
-    println!("{done}");
+async fn key_value_of_both_kinds_and_both_kinds_of_roles_keep_the_contract() {
+    shared::keeps_the_contract("by hand", |server, token| {
+        Arc::new(over(settings(server, token).known_mount("old", None).unwrap()))
+    })
+    .await;
 }
 
 async fn get(source: &Base, ask: Ask) -> Result<Node, SourceError> {

@@ -1,6 +1,7 @@
 //! What every test here needs: a clock, and a hop that counts what passes.
 
-use secretfig_source::protocol::{Credential, Http, HttpError, Limits, Origin, Reply, Request};
+pub(crate) use crate::shared::{post, post_over, root};
+use secretfig_source::protocol::{Http, HttpError, Limits, Reply, Request};
 use secretfig_source::{Clock, Source, Tick, async_trait};
 use secretfig_test_servers::OpenBao;
 use secretfig_transport::{Settings as Way, Transport};
@@ -116,13 +117,6 @@ pub(crate) fn vault(server: &OpenBao, auth: Auth) -> (Arc<Vault>, Arc<Hop>) {
     (Arc::new(Vault::over(settings, hop.clone(), clock()).unwrap()), hop)
 }
 
-/// A request as root that must succeed.
-pub(crate) async fn root(server: &OpenBao, method: &str, path: &str, body: Value) -> Value {
-    let (status, reply) = server.call(method, path, body).await;
-    assert!((200..300).contains(&status), "{method} {path}: {status} {reply}");
-    reply
-}
-
 /// The policy `app`: all of `secret/` but `secret/denied`.
 pub(crate) async fn policy(server: &OpenBao) {
     let policy = r#"
@@ -152,34 +146,6 @@ pub(crate) async fn approle(server: &OpenBao, role: Value) -> (String, String) {
 
 /// Has the reply wrapped.
 pub(crate) const WRAPPED: (&str, &str) = ("x-vault-wrap-ttl", "60s");
-
-/// A `POST` as root of this very text, with these headers.
-pub(crate) async fn post(server: &OpenBao, path: &str, body: &[u8], headers: &[(&str, &str)]) -> Value {
-    post_over(&*Hop::new(), server, path, body, headers).await
-}
-
-/// The same, over that client.
-pub(crate) async fn post_over(
-    over: &dyn Http,
-    server: &OpenBao,
-    path: &str,
-    body: &[u8],
-    headers: &[(&str, &str)],
-) -> Value {
-    let origin = Origin::parse(server.address()).unwrap();
-    let header = |name: &str| name.parse::<http::HeaderName>().unwrap();
-    let token = Credential::header(&origin, header("x-vault-token"), server.root_token()).unwrap();
-    let segments = std::iter::once("v1").chain(path.split('/'));
-    let mut request =
-        Request::new(http::Method::POST, &origin, segments).unwrap().credential(&token).unwrap();
-    for (name, value) in headers {
-        request = request.header(header(name), value).unwrap();
-    }
-    let request = request.body("application/json", body.to_vec().into());
-    let reply = over.send(request, Limits::default()).await.unwrap();
-    assert!(reply.status().is_success(), "POST {path}: {reply:?}");
-    serde_json::from_slice(reply.body()).unwrap_or_default()
-}
 
 /// Revokes every token but root's, as somebody does who cleans up.
 pub(crate) async fn revoke_all(server: &OpenBao) {

@@ -17,5 +17,7 @@ mod made;
 mod namespaces;
 mod said;
 mod secret_ids;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod ways;
 mod workloads;
