@@ -266,7 +266,6 @@ async fn said(source: &dyn Source, asks: &[Ask]) -> Vec<String> {
 }
 
 /// The half on vaultrs' endpoint types, and the one by hand: the same requests, the same documents, the same refusals.
-#[cfg(feature = "sdk")]
 #[tokio::test]
 async fn both_halves_say_the_same_to_the_server_and_to_the_caller() {
     let bao = OpenBao::start().await;
