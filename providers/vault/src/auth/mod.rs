@@ -9,7 +9,7 @@
 //! ```
 //!
 //! What a server has refused is not shown to it again at once (`refused.rs`): a login that is wrong is so the next time,
-//! and a few more of them lock a user out.
+//! and many of them lock a user out.
 //!
 //! Nothing here has a task of its own. What is due for a token is done on the way of the next call, and by whoever
 //! watches the source: a Keeper always does. A source that nobody asks and nobody watches lets its token die, and
