@@ -126,7 +126,9 @@ impl Server {
     /// With an AppRole that may read what is asked for.
     async fn start(asks: &[Ask]) -> Result<Self, Failed> {
         let bao = OpenBao::try_start().await?;
-        let policy = Settings::new(bao.address(), Auth::Token(String::new().into()))?.grants(asks);
+        // what a policy allows has nothing to do with who signs in
+        let anyone = Auth::Token(bao.root_token().into());
+        let policy = Settings::new(bao.address(), anyone)?.grants(asks);
         let mut server = Self { bao, policy, role_id: String::new(), secret_id: String::new() };
         server.root("POST", "sys/auth/approle", json!({ "type": "approle" })).await?;
         server.root("PUT", "sys/policies/acl/quickstart", json!({ "policy": server.policy })).await?;
