@@ -1,8 +1,9 @@
-//! The errors that JavaScript gets: instances of `Error` with what is known of each fault, and no value.
+//! What is wrong, for JavaScript to make errors of: what is known of each fault, and no value.
 
-use js_sys::{Array, Object, Reflect};
-use secretfig::{Cause, Fault, FaultKind, LoadError, SourceError, Withheld};
-use wasm_bindgen::JsValue;
+use crate::hold::Cause;
+use crate::json::Json;
+use secretfig_source::SourceError;
+use std::fmt::{self, Write};
 
 /// One thing that is wrong. It has room for names, and for no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,14 +31,44 @@ impl Flaw {
         }
     }
 
-    pub(crate) fn of_fault(fault: &Fault) -> Self {
+    /// A secret that could not be had, at the key where it is wanted.
+    pub(crate) fn of_secret(key: &str, error: &SourceError) -> Self {
+        let name = error.secret_name().unwrap_or_default();
+        let mut flaw = Self::of_document(key, name, "");
+        flaw.kind = error.kind().as_str();
+        flaw.source = Some(error.source_name().to_owned());
+        error.what_to_do().clone_into(&mut flaw.hint);
+        flaw.line = format!("{} \u{2190} {error}", Clean(key));
+        flaw
+    }
+
+    /// A sign-in that failed, and what lies behind it: its kind is the cause, which is what a caller acts upon.
+    pub(crate) fn of_sign_in(error: &SourceError, secrets: &str) -> Self {
+        let mut flaw = Self::of_source(error);
+        let kind = error.kind();
+        flaw.line = format!(
+            "{}: no sign-in ({kind}), so not to be had: {} \u{2192} {}",
+            error.source_name(),
+            Clean(secrets),
+            Clean(error.what_to_do())
+        );
+        flaw
+    }
+
+    /// A document that cannot be read.
+    pub(crate) fn of_document(key: &str, secret: &str, reason: &str) -> Self {
+        let hint = "look at what is stored there";
         Self {
-            key: if fault.key().is_root() { String::new() } else { fault.key().to_string() },
-            kind: kind_of(fault.kind()),
-            source: fault.source_name().map(Into::into),
-            secret: fault.secret_name().map(Into::into),
-            hint: fault.what_to_do().to_owned(),
-            line: fault.to_string(),
+            key: key.to_owned(),
+            kind: "document",
+            source: Some(SCHEME.to_owned()),
+            secret: Some(secret.to_owned()),
+            hint: hint.to_owned(),
+            line: format!(
+                "{} \u{2190} {SCHEME} `{}`: malformed: {reason} \u{2192} {hint}",
+                Clean(key),
+                Clean(secret)
+            ),
         }
     }
 
@@ -52,75 +83,60 @@ impl Flaw {
         }
     }
 
-    pub(crate) fn withheld(key: &str, withheld: &Withheld) -> Self {
-        let (kind, hint) = match withheld.cause() {
-            Cause::Stale => ("stale", "see why the manager does not answer: `refresh()` tells"),
-            Cause::Withdrawn => ("withdrawn", "restore the secret, or take it out of the configuration"),
-            _ => ("lease ended", "load anew"),
+    pub(crate) fn withheld(key: &str, cause: Cause, secret: &str) -> Self {
+        let (kind, why, hint) = match cause {
+            Cause::Stale => (
+                "stale",
+                "its source has not answered for longer than `maxStale`",
+                "see why the manager does not answer: `refresh()` tells",
+            ),
+            Cause::Withdrawn => (
+                "withdrawn",
+                "it was taken away a while ago",
+                "restore the secret, or take it out of the configuration",
+            ),
+            Cause::LeaseEnded => {
+                ("lease ended", "its lease has ended", "see why no other is made: `refresh()` tells")
+            }
         };
-        Self {
-            secret: withheld.secret_name().map(Into::into),
-            ..Self::new(key, kind, &withheld.to_string(), hint)
+        let message = format!("`{}` is withheld: {why}", Clean(secret));
+        Self { secret: Some(secret.to_owned()), ..Self::new(key, kind, &message, hint) }
+    }
+
+    /// All of it, in one line.
+    pub(crate) fn line(&self) -> &str {
+        &self.line
+    }
+
+    /// `[key, kind, source, secret, hint, message]`
+    pub(crate) fn tell(&self, json: &mut Json) {
+        json.raw("[").text(&self.key).raw(",").text(self.kind).raw(",");
+        for known in [&self.source, &self.secret] {
+            match known {
+                Some(text) => json.text(text),
+                None => json.raw("null"),
+            };
+            json.raw(",");
         }
-    }
-
-    /// As a plain object: `{key, kind, source, secret, hint, message}`.
-    pub(crate) fn to_js(&self) -> JsValue {
-        let object = Object::new();
-        self.onto(&object);
-        set(&object, "message", &JsValue::from_str(&self.line));
-        object.into()
-    }
-
-    fn onto(&self, object: &JsValue) {
-        let optional = |text: &Option<String>| text.as_deref().map_or(JsValue::UNDEFINED, JsValue::from_str);
-        set(object, "key", &JsValue::from_str(&self.key));
-        set(object, "kind", &JsValue::from_str(self.kind));
-        set(object, "source", &optional(&self.source));
-        set(object, "secret", &optional(&self.secret));
-        set(object, "hint", &JsValue::from_str(&self.hint));
+        json.text(&self.hint).raw(",").text(&self.line).raw("]");
     }
 }
 
-/// Its name; of a sign-in the cause, which is what a caller acts upon. That it was the sign-in, the line says.
-fn kind_of(kind: &FaultKind) -> &'static str {
-    match kind {
-        FaultKind::SignIn(cause, _) => cause.as_str(),
-        other => other.name(),
+/// All of them, as [`Flaw::tell`] has each.
+pub(crate) fn list(json: &mut Json, flaws: &[Flaw]) {
+    json.list(flaws, |json, flaw| flaw.tell(json));
+}
+
+/// The one manager there is.
+const SCHEME: &str = "vault";
+
+/// Without control characters: a name must not write lines of its own into a log.
+struct Clean<'a>(&'a str);
+
+impl fmt::Display for Clean<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let turns =
+            |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        self.0.chars().try_for_each(|c| f.write_char(if c.is_control() || turns(c) { '\u{fffd}' } else { c }))
     }
-}
-
-/// The error of a load that failed: every fault; its own properties are those of the first.
-pub(crate) fn refused(flaws: &[Flaw]) -> JsValue {
-    let mut message = String::from("configuration refused");
-    for flaw in flaws {
-        message.push_str("\n  ");
-        message.push_str(&flaw.line);
-    }
-    error(&message, flaws)
-}
-
-/// The error of one question.
-pub(crate) fn failed(flaw: Flaw) -> JsValue {
-    let message = flaw.line.clone();
-    error(&message, &[flaw])
-}
-
-pub(crate) fn flaws_of(error: &LoadError) -> Vec<Flaw> {
-    error.report().faults().iter().map(Flaw::of_fault).collect()
-}
-
-fn error(message: &str, flaws: &[Flaw]) -> JsValue {
-    let error: JsValue = js_sys::Error::new(message).into();
-    set(&error, "name", &JsValue::from_str("SecretfigError"));
-    if let Some(first) = flaws.first() {
-        first.onto(&error);
-    }
-    set(&error, "faults", &flaws.iter().map(Flaw::to_js).collect::<Array>());
-    error
-}
-
-pub(crate) fn set(object: &JsValue, key: &str, value: &JsValue) {
-    // INVARIANT: it is an object just made, which takes every key
-    let _ = Reflect::set(object, &JsValue::from_str(key), value);
 }

@@ -1,18 +1,21 @@
 //! secretfig for edge functions: Workers, Deno, Node and browsers.
 //!
-//! It is the core without figment, the part of a manager's crate that knows no SDK, and the host's own `fetch`:
+//! It is the part of a manager's crate that knows no SDK, and a cache. No I/O, no clock and no promise in here: a
+//! conversation is a [`Talk`], which says what to send and is given what came back. JavaScript (`package/index.js`)
+//! carries it, by the host's own `fetch`.
 //!
 //! 1. `options`: from what a caller of `load` gives to settings; every fault of it at once.
-//! 2. [`fetch`]: the host's `fetch` as the client of a protocol. `host`: its clocks and its random.
-//! 3. `tree`: a document without a type of its own, and from there to JavaScript. `shape`: what it is to look like.
-//! 4. `cache`: what is held, and when it is looked at again. Values, never a future: a request that waits for
-//!    another request's I/O is ended by some hosts.
+//! 2. `wire`: requests out, replies in. `host`: clocks and random, as they are handed in.
+//! 3. `tree`: what documents hold, put together. `shape`: what it is to look like. `json`: from there to JavaScript.
+//! 4. `hold`: what is held, and by which rules. `cache`: when it is looked at again.
 //! 5. `exports`: what JavaScript sees. `failure`: its errors.
 //!
-//! A panic in an exported function would leave its promise unsettled for ever, so nothing on this path may panic: by
-//! lint here, and by the tests, which send all kinds of bad replies.
+//! The size of the package is a promise, so here is no core: its rules are, in as many lines as the edge has room
+//! for (`core/docs/design.md` tells which are not).
+//!
+//! A panic ends an instance, so nothing on this path may panic: by lint here, and by the tests, which send all kinds
+//! of bad replies.
 
-// a promise whose function has panicked is never settled
 #![cfg_attr(
     not(test),
     deny(
@@ -30,11 +33,13 @@
 mod cache;
 mod exports;
 mod failure;
-pub mod fetch;
+mod hold;
 mod host;
+mod json;
 mod options;
 mod shape;
 mod tree;
 mod vault;
+mod wire;
 
-pub use exports::{Config, load};
+pub use exports::{Config, Talk, begin};

@@ -1,147 +1,188 @@
-//! A document without a type of its own, and from there to JavaScript.
+//! Trees of sealed leaves: found in by key paths, put together, and written for JavaScript.
 
-use js_sys::{Array, Object, Uint8Array};
-use secretfig::{ExposeSecret, SecretBytes, SecretString};
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use crate::json::Json;
+use secretfig_source::{Exposed, Node};
 use std::collections::BTreeMap;
-use std::fmt;
-use wasm_bindgen::JsValue;
-use zeroize::Zeroizing;
 
-/// Any value, wiped on drop.
-pub(crate) enum Tree {
-    Null,
-    Bool(Zeroizing<bool>),
-    Whole(Zeroizing<i128>),
-    Float(Zeroizing<f64>),
-    Text(SecretString),
-    Bytes(SecretBytes),
-    List(Vec<Tree>),
-    Table(BTreeMap<String, Tree>),
+/// What is written of a number, without a look at its value: a float's parser is larger than this crate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Written {
+    /// No point and no exponent.
+    pub(crate) whole: bool,
+    /// From the first that is not zero.
+    pub(crate) digits: usize,
+    /// It is below ten to the power of this.
+    magnitude: i64,
 }
 
-/// Whether it is one of JavaScript's numbers, which are exact up to `Number.MAX_SAFE_INTEGER`.
-pub(crate) fn is_exact(n: i128) -> bool {
-    n.unsigned_abs() < 1 << 53
-}
-
-impl Tree {
-    /// The part at a path: the key of exactly that name, else the way that its dots name.
-    pub(crate) fn at(&self, path: &str) -> Option<&Tree> {
-        if let Some(own) = self.child(path) {
-            return Some(own);
+impl Written {
+    /// `-1.5e3`, also `+5`, `.5` and `5.`, as Rust's own reading of a float has it; no `inf`, no `NaN`.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+        let (number, exponent) = match unsigned.split_once(['e', 'E']) {
+            Some((number, exponent)) => (number, Some(exponent)),
+            None => (unsigned, None),
+        };
+        let (before, after) = number.split_once('.').unwrap_or((number, ""));
+        let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+        if !digits(before) || !digits(after) || before.len() + after.len() == 0 {
+            return None;
         }
-        let (first, rest) = path.split_once('.')?;
-        self.child(first)?.at(rest)
+        let power = match exponent {
+            None => 0,
+            Some(power) => power.parse::<i32>().ok()?,
+        };
+        let leading = before.trim_start_matches('0');
+        let significant = if leading.is_empty() {
+            after.trim_start_matches('0').len()
+        } else {
+            leading.len() + after.len()
+        };
+        let whole = exponent.is_none() && !number.contains('.');
+        let magnitude = i64::try_from(leading.len()).ok()? + i64::from(power);
+        Some(Self { whole, digits: significant, magnitude })
     }
 
-    pub(crate) fn child(&self, key: &str) -> Option<&Tree> {
-        match self {
-            Tree::Table(table) => table.get(key),
-            Tree::List(list) => list.get(key.parse::<usize>().ok()?),
+    /// Whether JavaScript's number surely has room for it: it is below 1e308, and so finite there.
+    pub(crate) fn is_finite(self) -> bool {
+        self.digits == 0 || self.magnitude <= 308
+    }
+}
+
+/// Whether it is one of JavaScript's whole numbers that are exact, up to `Number.MAX_SAFE_INTEGER`.
+pub(crate) fn exact(literal: &str) -> Option<i64> {
+    literal.parse::<i64>().ok().filter(|n| n.unsigned_abs() < 1 << 53)
+}
+
+/// The part at a path: the key of exactly that name, else the way that its dots name.
+pub(crate) fn at<'n>(node: &'n Node, path: &str) -> Option<&'n Node> {
+    if let Some(own) = child(node, path) {
+        return Some(own);
+    }
+    let (first, rest) = path.split_once('.')?;
+    at(child(node, first)?, rest)
+}
+
+pub(crate) fn child<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
+    match node {
+        Node::Table(table) => table.get(key),
+        Node::List(list) => list.get(key.parse::<usize>().ok()?),
+        _ => None,
+    }
+}
+
+/// Puts a node there; tables meet key by key, a null takes nothing's place, all else takes the place of what is there.
+pub(crate) fn put(at: &mut Node, path: &str, node: Node) {
+    if path.is_empty() {
+        return merge(at, node);
+    }
+    let (first, rest) = path.split_once('.').unwrap_or((path, ""));
+    if !matches!(at, Node::Table(_)) {
+        *at = Node::Table(BTreeMap::new());
+    }
+    if let Node::Table(table) = at {
+        put(table.entry(first.into()).or_insert(Node::Null), rest, node);
+    }
+}
+
+fn merge(at: &mut Node, node: Node) {
+    match (at, node) {
+        (_, Node::Null) => {}
+        (Node::Table(there), Node::Table(new)) => {
+            for (key, node) in new {
+                merge(there.entry(key).or_insert(Node::Null), node);
+            }
+        }
+        (at, node) => *at = node,
+    }
+}
+
+pub(crate) fn join(key: &str, part: &str) -> String {
+    if key.is_empty() { part.to_owned() } else { format!("{key}.{part}") }
+}
+
+/// Whether that key is the other one, or lies under it.
+pub(crate) fn is_under(key: &str, above: &str) -> bool {
+    key.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// Whether one of the two lies under the other.
+pub(crate) fn meet(key: &str, other: &str) -> bool {
+    is_under(key, other) || is_under(other, key)
+}
+
+/// The key paths of all leaves.
+pub(crate) fn leaves(node: &Node, key: String, each: &mut dyn FnMut(String)) {
+    match node {
+        Node::Table(table) => {
+            for (part, node) in table {
+                leaves(node, join(&key, part), each);
+            }
+        }
+        _ => each(key),
+    }
+}
+
+/// The key of a number that is infinite in JavaScript.
+pub(crate) fn beyond(node: &Node, key: &str) -> Option<String> {
+    match node {
+        Node::Leaf(leaf) => match leaf.expose_secret() {
+            Exposed::Number(literal) => {
+                let fits = Written::read(literal).is_some_and(|written| written.whole || written.is_finite());
+                (!fits).then(|| key.to_owned())
+            }
             _ => None,
+        },
+        Node::List(list) => {
+            list.iter().enumerate().find_map(|(n, node)| beyond(node, &join(key, &n.to_string())))
         }
+        Node::Table(table) => table.iter().find_map(|(part, node)| beyond(node, &join(key, part))),
+        Node::Null => None,
     }
+}
 
-    /// A copy for JavaScript, which cannot wipe it.
-    pub(crate) fn to_js(&self) -> JsValue {
-        match self {
-            Tree::Null => JsValue::NULL,
-            Tree::Bool(yes) => JsValue::from_bool(**yes),
-            Tree::Whole(n) if is_exact(**n) => JsValue::from_f64(**n as f64),
+/// The text of a leaf.
+pub(crate) fn text(node: &Node) -> Option<&str> {
+    match node {
+        Node::Leaf(sealed) => match sealed.expose_secret() {
+            Exposed::Text(text) => Some(text),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Writes it for JavaScript.
+pub(crate) fn write(node: &Node, json: &mut Json) {
+    match node {
+        Node::Null => _ = json.raw("null"),
+        Node::Leaf(leaf) => match leaf.expose_secret() {
+            Exposed::Text(text) => _ = json.tagged("s", text),
+            Exposed::Bool(yes) => _ = json.raw(if yes { "true" } else { "false" }),
             // rounded, a wrong number would come out without a word
-            Tree::Whole(n) => JsValue::from(**n),
-            Tree::Float(n) => JsValue::from_f64(**n),
-            Tree::Text(text) => JsValue::from_str(text.expose_secret()),
-            Tree::Bytes(bytes) => Uint8Array::from(bytes.expose_secret()).into(),
-            Tree::List(list) => list.iter().map(Tree::to_js).collect::<Array>().into(),
-            Tree::Table(table) => object(table, |_, value| value.to_js()),
-        }
+            Exposed::Number(literal) if is_rounded(literal) => _ = json.tagged("i", literal),
+            Exposed::Number(literal) => _ = json.raw(literal),
+            // INVARIANT: documents are JSON, which holds no bytes
+            Exposed::Bytes(_) => _ = json.raw("null"),
+        },
+        Node::List(list) => _ = json.list(list, |json, node| write(node, json)),
+        Node::Table(entries) => table(entries, json, &|_, node, json| write(node, json)),
     }
 }
 
-/// An object of these entries.
-pub(crate) fn object(table: &BTreeMap<String, Tree>, of: impl Fn(&str, &Tree) -> JsValue) -> JsValue {
-    let entries = table.iter().map(|(key, value)| Array::of2(&key.into(), &of(key, value)));
-    // not by setting keys one by one: one of the name `__proto__` would set the prototype
-    let made = Object::from_entries(&entries.collect::<Array>());
-    // INVARIANT: it fails for what is no list of pairs alone
-    made.map_or(JsValue::NULL, Into::into)
+/// Writes a table for JavaScript, each of its nodes as `write` does.
+pub(crate) fn table(table: &Table, json: &mut Json, write: &dyn Fn(&str, &Node, &mut Json)) {
+    json.raw("{");
+    for (n, (key, node)) in table.iter().enumerate() {
+        json.raw(if n == 0 { "" } else { "," }).text(key).raw(":");
+        write(key, node, json);
+    }
+    json.raw("}");
 }
 
-impl<'de> Deserialize<'de> for Tree {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Any)
-    }
-}
+type Table = BTreeMap<Box<str>, Node>;
 
-struct Any;
-
-impl<'de> Visitor<'de> for Any {
-    type Value = Tree;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any value")
-    }
-
-    fn visit_bool<E>(self, yes: bool) -> Result<Tree, E> {
-        Ok(Tree::Bool(Zeroizing::new(yes)))
-    }
-
-    fn visit_i64<E>(self, n: i64) -> Result<Tree, E> {
-        Ok(Tree::Whole(Zeroizing::new(n.into())))
-    }
-
-    fn visit_u64<E>(self, n: u64) -> Result<Tree, E> {
-        Ok(Tree::Whole(Zeroizing::new(n.into())))
-    }
-
-    fn visit_i128<E>(self, n: i128) -> Result<Tree, E> {
-        Ok(Tree::Whole(Zeroizing::new(n)))
-    }
-
-    fn visit_u128<E: Error>(self, n: u128) -> Result<Tree, E> {
-        i128::try_from(n)
-            .map(|n| Tree::Whole(Zeroizing::new(n)))
-            .map_err(|_| E::custom("a number that large"))
-    }
-
-    fn visit_f64<E>(self, n: f64) -> Result<Tree, E> {
-        Ok(Tree::Float(Zeroizing::new(n)))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Tree, E> {
-        Ok(Tree::Text(SecretString::from(text)))
-    }
-
-    fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Tree, E> {
-        Ok(Tree::Bytes(SecretBytes::from(bytes.to_vec())))
-    }
-
-    fn visit_unit<E>(self) -> Result<Tree, E> {
-        Ok(Tree::Null)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Tree, A::Error> {
-        let mut list = Vec::new();
-        while let Some(item) = items.next_element()? {
-            list.push(item);
-        }
-        Ok(Tree::List(list))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Tree, A::Error> {
-        let mut table = BTreeMap::new();
-        while let Some((key, value)) = entries.next_entry::<String, Tree>()? {
-            table.insert(key, value);
-        }
-        Ok(Tree::Table(table))
-    }
-}
-
-/// Nothing of the value.
-impl fmt::Debug for Tree {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Tree(..)")
-    }
+/// A whole number beyond those that are exact in JavaScript.
+pub(crate) fn is_rounded(literal: &str) -> bool {
+    exact(literal).is_none() && Written::read(literal).is_some_and(|written| written.whole)
 }

@@ -1,26 +1,31 @@
 //! Vault and OpenBao over `fetch`: the half of their crate that knows no SDK.
 
 use crate::failure::Flaw;
-use crate::fetch::Fetch;
-use crate::host;
+use crate::host::HostClock;
 use crate::options::{Options, SignIn};
-use secretfig::SecretString;
-use secretfig::source::protocol::{Limits, Over};
-use secretfig::source::{Clock, Source, SourceError};
+use crate::wire::Wire;
+use secrecy::SecretString;
+use secretfig_source::SourceError;
+use secretfig_source::protocol::{Limits, Over};
 use secretfig_vault::{Auth, Given, SecretId, Settings, protocol::Vault};
 use std::sync::Arc;
 
 /// The source that these options name, or every fault of them. Each call signs in for itself where nobody is signed in:
 /// no request waits for another one's.
-pub(crate) fn source(options: &Options, clock: Arc<dyn Clock>) -> Result<impl Source + 'static, Vec<Flaw>> {
+pub(crate) fn source(
+    options: &Options,
+    key: &[u8],
+    wire: Wire,
+    clock: Arc<HostClock>,
+) -> Result<Over<Vault, Wire>, Vec<Flaw>> {
     let settings = settings(options)?;
-    let key = host::key().ok_or_else(|| {
+    let key = key.try_into().map_err(|_| {
         let hint = "load inside of a request: at the top of a module a Worker gives no random, no clock and no network";
         vec![Flaw::new("options", "misconfigured", "this host gives no random here", hint)]
     })?;
-    let vault = Vault::new(settings, *key).map_err(|e| vec![at("options", &e)])?;
+    let vault = Vault::new(settings, key).map_err(|e| vec![at("options", &e)])?;
     let limits = Limits { deadline: options.timeout, ..Limits::default() };
-    Ok(Over::new(vault, Fetch, clock).limits(limits).signing_in_alone())
+    Ok(Over::new(vault, wire, clock).limits(limits).signing_in_alone())
 }
 
 fn settings(options: &Options) -> Result<Settings, Vec<Flaw>> {

@@ -2,6 +2,7 @@
 
 mod dotenv;
 mod json;
+#[cfg(feature = "toml")]
 mod toml;
 
 use crate::{Node, Sealed};
@@ -135,7 +136,12 @@ impl Document {
             }
             Format::Text => text("not UTF-8, so no text").map(|t| self.text_leaf(payload, t)),
             Format::Json => json::read(text("not UTF-8, so no JSON")?, how.limits),
+            #[cfg(feature = "toml")]
             Format::Toml => toml::read(text("not UTF-8, so no TOML")?, how.limits),
+            #[cfg(not(feature = "toml"))]
+            Format::Toml => {
+                Err(Malformed::new("TOML, which this program was built without (feature `toml`)"))
+            }
             Format::Dotenv => dotenv::read(text("not UTF-8, so no dotenv file")?),
             Format::Auto => match text("") {
                 Err(_) => Ok(Node::Leaf(payload.clone())),
@@ -219,7 +225,7 @@ pub enum Format {
     Auto,
     /// JSON, of any type.
     Json,
-    /// TOML.
+    /// TOML. Refused where this crate was built without its feature `toml`.
     Toml,
     /// `NAME=value` lines. Nothing is expanded: `$` is a character.
     Dotenv,

@@ -218,7 +218,9 @@ impl Reply {
 
     /// A header's text, the first of that name; none where there is none, or where it is no text.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
+        // not `get`: of a name as text it brings the table of all known names, the largest function of an edge package
+        let mut named = self.headers.iter().filter(|(key, _)| key.as_str().eq_ignore_ascii_case(name));
+        named.next()?.1.to_str().ok()
     }
 
     /// All its headers, for an adapter that hands them on to an SDK. They may hold what is not for messages.

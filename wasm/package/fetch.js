@@ -1,0 +1,61 @@
+// Carries one request by the host's `fetch`. It follows no redirect; one deadline lies over the whole of headers and
+// body; a body is given up as soon as it is larger than allowed, after decompression. What no host offers to `fetch`:
+// a CA or a pin of one's own, a client certificate, a proxy.
+
+const retryAfter = (text) => {
+  if (!text) return -1;
+  if (/^\d+$/.test(text)) return Number(text);
+  const at = /GMT$/.test(text) ? Date.parse(text) : NaN;
+  return at > Date.now() ? Math.ceil((at - Date.now()) / 1000) : -1;
+};
+
+/** The whole body, in one block; what it came in is wiped. */
+async function read(stream, most) {
+  if (!stream) return new Uint8Array();
+  const reader = stream.getReader(), chunks = [];
+  let size = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    size += value.length;
+    chunks.push(value);
+    if (size > most) {
+      // nobody waits for the end of it
+      reader.cancel().catch(() => {});
+      chunks.forEach((chunk) => chunk.fill(0));
+      throw "large";
+    }
+  }
+  const whole = new Uint8Array(size);
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.length;
+    chunk.fill(0);
+  }
+  return whole;
+}
+
+/** By its name, and by the code of its cause; never by its message, which may quote a URL. */
+const fault = (thrown) => {
+  if (thrown === "large") return thrown;
+  const code = String(thrown?.cause?.code ?? "");
+  if (/^(TimeoutError|AbortError)$/.test(thrown?.name) || /^UND_ERR_(CONNECT|HEADERS|BODY)_TIMEOUT$/.test(code)) return "timeout";
+  // Node's own: other hosts do not tell
+  return /^(CERT_|ERR_TLS_|ERR_SSL_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_SELF_SIGNED_)/.test(code) ? "tls" : "network";
+};
+
+/** One request of a talk, and what came of it. */
+export async function carry(talk, [id, method, url, headers, body, deadline, most]) {
+  try {
+    // not `error`: Workers know no such mode
+    const init = { method, headers, redirect: "manual", signal: AbortSignal.timeout(Math.min(deadline, 2 ** 31 - 1)) };
+    const answer = await fetch(url, body ? { ...init, body } : init);
+    if (answer.type === "opaqueredirect") return talk.reply(id, 302, -1, new Uint8Array());
+    const bytes = await read(answer.body, most);
+    talk.reply(id, answer.status, retryAfter(answer.headers.get("retry-after")), bytes);
+    bytes.fill(0);
+  } catch (thrown) {
+    talk.failed(id, fault(thrown));
+  }
+}
