@@ -45,17 +45,17 @@ const fault = (thrown) => {
   return /^(CERT_|ERR_TLS_|ERR_SSL_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_SELF_SIGNED_)/.test(code) ? "tls" : "network";
 };
 
-/** One request of a talk, and what came of it. */
-export async function carry(talk, [id, method, url, headers, body, deadline, most]) {
+/** One request of a talk's step, and what came of it. */
+export async function carry(talk, at, [method, url, headers, body, deadline, most]) {
   try {
     // not `error`: Workers know no such mode
     const init = { method, headers, redirect: "manual", signal: AbortSignal.timeout(Math.min(deadline, 2 ** 31 - 1)) };
     const answer = await fetch(url, body ? { ...init, body } : init);
-    if (answer.type === "opaqueredirect") return talk.reply(id, 302, -1, new Uint8Array());
+    if (answer.type === "opaqueredirect") return talk.reply(at, 302, -1, new Uint8Array());
     const bytes = await read(answer.body, most);
-    talk.reply(id, answer.status, retryAfter(answer.headers.get("retry-after")), bytes);
+    talk.reply(at, answer.status, retryAfter(answer.headers.get("retry-after")), bytes);
     bytes.fill(0);
   } catch (thrown) {
-    talk.failed(id, fault(thrown));
+    talk.failed(at, fault(thrown));
   }
 }

@@ -1,29 +1,26 @@
 import { begin } from "./secretfig.js";
 import { carry } from "./fetch.js";
+import { read as readOptions } from "./options.js";
 
-const faultOf = ([key, kind, source, secret, hint, message]) => ({ key, kind, source: source ?? undefined, secret: secret ?? undefined, hint, message });
-const errorOf = (faults, message = faults[0].message) => {
-  const { message: _, ...first } = faults[0];
-  return Object.assign(new Error(message), first, { name: "SecretfigError", faults });
+// a name must not write lines of its own into a log
+const clean = (text) => text.replace(/[\p{Cc}\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu, "\ufffd");
+
+const faultOf = ([key, kind, what, hint, asked, secret]) => {
+  const named = secret === undefined ? "" : `\`${secret}\` `;
+  const where = asked ? `${key && `${key} \u2190 `}vault${secret === undefined ? "" : ` \`${secret}\``}: ` : `${key || "(root)"}: ${named}`;
+  return { key, kind, source: asked ? "vault" : undefined, secret, hint, message: clean(`${where}${what} \u2192 ${hint}`) };
 };
-const wrong = (kind, message, hint) => errorOf([faultOf(["", kind, undefined, undefined, hint, `${message} \u2192 ${hint}`])]);
+const errorOf = (flaws, lines) => {
+  const faults = flaws.map(faultOf), { message, ...first } = faults[0];
+  const all = lines ? [lines, ...faults.map((fault) => fault.message)].join("\n  ") : message;
+  return Object.assign(new Error(all), first, { name: "SecretfigError", faults });
+};
+const wrong = (kind, what, hint) => errorOf([["", kind, what, hint]]);
+const refused = (flaws) => errorOf(flaws, "configuration refused");
 export const isSecretfigError = (error) => error instanceof Error && error.name === "SecretfigError";
 
 // What is left of an instance that has ended over a fault of its own is of no use, and its message may say anything.
 const typed = (error) => isSecretfigError(error) ? error : wrong("broken", "this instance of secretfig has ended", "report it, and start the program anew");
-
-/** Options as JSON can say them, also where prototypes bring them; times in milliseconds. */
-function plain(given, depth = 0) {
-  if (typeof given === "string" || typeof given === "boolean") return given;
-  if (typeof given === "number" && Number.isFinite(given)) return Math.ceil(Math.min(given * 1000, 1e15));
-  if (given === null || given === undefined) return null;
-  // of no type that anything here is of
-  if (typeof given !== "object" || depth > 32) return [];
-  if (Array.isArray(given)) return given.map((one) => plain(one, depth + 1));
-  const table = Object.create(null);
-  for (const key in given) table[key] = plain(given[key], depth + 1);
-  return table;
-}
 
 /** 32 random bytes, which some hosts do not give outside of a request. */
 function key() {
@@ -34,47 +31,70 @@ function key() {
   }
 }
 
-/** Carries a talk to its end. */
+/** Carries a talk to its end, some requests at a time: hosts allow few connections. */
 async function converse(talk) {
   for (;;) {
     const requests = JSON.parse(talk.step(performance.now(), Date.now(), Math.random()));
     if (!requests.length) return talk;
-    await Promise.all(requests.map((request) => carry(talk, request)));
+    const each = requests.entries();
+    const carrier = async () => {
+      for (const [at, request] of each) await carry(talk, at, request);
+    };
+    await Promise.all(Array.from({ length: 6 }, carrier));
   }
 }
 
-async function open(options) {
+const told = (talk) => JSON.parse(talk.told());
+
+async function open(given) {
   try {
     // now and not later: the caller may change them meanwhile
-    const talk = await converse(begin(JSON.stringify(plain(options)), key()));
-    const inner = talk.config(), flaws = JSON.parse(talk.told());
+    const { rows, shape, faults } = readOptions(given);
+    if (faults) throw refused(faults);
+    const talk = await converse(begin(JSON.stringify({ rows, shape }), key()));
+    const [, , flaws] = told(talk), inner = talk.config();
     talk.free();
-    if (inner) return new Config(inner);
-    const faults = flaws.map(faultOf);
-    throw errorOf(faults, ["configuration refused", ...faults.map((fault) => fault.message)].join("\n  "));
+    if (!flaws.length) return new Config(inner, shape);
+    inner?.free();
+    throw refused(flaws);
   } catch (error) {
     throw typed(error);
   }
 }
 
-/** Strings come with a tag: `s` of text, `i` of an integer that a number would round, `n` of a number that was a text. */
-const revive = (_, value) => {
-  if (typeof value !== "string") return value;
-  const text = value.slice(1);
-  return value[0] === "s" ? text : value[0] === "i" ? BigInt(text) : Number(text);
-};
+/** Strings come with a tag: `s` of text, `i` of an integer that a number would round. */
+const revive = (_, value) => typeof value !== "string" ? value : value[0] === "s" ? value.slice(1) : BigInt(value.slice(1));
 
-/** What is held: whether it is due, and the value, or the error that there is in its place. */
-function held(inner, path, whole) {
-  const told = inner.get(path, whole, performance.now()), text = told.slice(2), due = told[0] === "1";
-  if (told[1] === "v") return { due, value: JSON.parse(text, revive) };
-  return { due, error: errorOf([faultOf(JSON.parse(text))]), withheld: told[1] === "w" };
+/** The shape of a part, found as the part is. */
+function shapeAt(shape, path) {
+  if (shape === null || typeof shape !== "object") return null;
+  const own = (key) => Array.isArray(shape) ? (/^\d+$/.test(key) ? shape[0] : undefined) : shape[key];
+  const dot = path.indexOf("."), first = dot < 0 ? undefined : own(path.slice(0, dot));
+  return own(path) ?? (first === undefined ? null : shapeAt(first, path.slice(dot + 1)));
 }
 
-async function read(inner, path, whole, context) {
+/** Text as the number or boolean that it says, where the shape asks for one: what is held was found to be of the shape. */
+function shaped(value, shape) {
+  if (typeof shape === "string") {
+    if (typeof value !== "string") return value;
+    return shape.startsWith("number") ? Number(value) : shape.startsWith("boolean") ? value === "true" : value;
+  }
+  if (shape === null || typeof value !== "object" || value === null) return value;
+  for (const key of Object.keys(value)) value[key] = shaped(value[key], shapeAt(shape, key));
+  return value;
+}
+
+/** What is held: whether it is due, and the value, or the error that there is in its place. */
+function held(inner, shape, path, whole) {
+  const text = inner.get(path, whole, performance.now()), rest = text.slice(2), due = text[0] === "1";
+  if (text[1] === "v") return { due, value: shaped(JSON.parse(rest, revive), shapeAt(shape, path)) };
+  return { due, error: errorOf([JSON.parse(rest)]), withheld: text[1] === "w" };
+}
+
+async function read(inner, shape, path, whole, context) {
   try {
     if (typeof path !== "string") throw wrong("wrong type", "a key is a string", "give the key path as a string");
-    let { due, value, error, withheld } = held(inner, path, whole);
+    let { due, value, error, withheld } = held(inner, shape, path, whole);
     if (due || withheld) {
       // someone else may be looking already, and nobody waits for another's I/O: what is withheld is asked for by oneself
       const looking = converse(inner.look(!!withheld));
@@ -82,7 +102,7 @@ async function read(inner, path, whole, context) {
       if (!error && behind(context, looking)) return value;
       const talk = await looking, looked = talk.config();
       talk.free();
-      ({ value, error } = held(looked, path, whole));
+      ({ value, error } = held(looked, shape, path, whole));
       looked.free();
     }
     if (error) throw error;
@@ -107,9 +127,10 @@ function behind(context, looking) {
 async function refresh(inner) {
   try {
     const talk = await converse(inner.look(true));
-    const [changed, refused, failed] = JSON.parse(talk.told());
+    const [changed, refused, failed] = told(talk);
     talk.free();
-    return { changed, refused: refused.map(([secret, fault]) => ({ secret, fault })), failed: failed.map(faultOf) };
+    const lines = (flaws) => flaws.map((flaw) => faultOf(flaw).message).join("; ");
+    return { changed, refused: refused.map(([secret, flaws]) => ({ secret, fault: lines(flaws) })), failed: failed.map(faultOf) };
   } catch (error) {
     throw typed(error);
   }
@@ -120,13 +141,17 @@ const explained = ([key, secret_name, revision, beaten]) => ({ key, secret: true
 // Around the object that lives in linear memory: what was freed there must not be asked again, not even by mistake.
 export class Config {
   #inner;
-  constructor(inner) { this.#inner = inner; }
+  #shape;
+  constructor(inner, shape) {
+    this.#inner = inner;
+    this.#shape = shape;
+  }
   #held() {
     if (!this.#inner) throw wrong("misconfigured", "this configuration was freed", "load anew, or free it later");
     return this.#inner;
   }
-  get(path, context) { return read(this.#held(), path, false, context); }
-  section(name, context) { return read(this.#held(), name, true, context); }
+  get(path, context) { return read(this.#held(), this.#shape, path, false, context); }
+  section(name, context) { return read(this.#held(), this.#shape, name, true, context); }
   explain() { return { profile: "edge", strict: true, keys: JSON.parse(this.#held().explain()).map(explained), remarks: [] }; }
   refresh() { return refresh(this.#held()); }
   free() {

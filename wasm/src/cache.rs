@@ -4,29 +4,22 @@
 //! it, in its own request; others are meanwhile served what is held, and wait for no one.
 
 use crate::failure::{self, Flaw};
-use crate::hold::{Candidate, Freshness, Have, Hold};
-use crate::host::HostClock;
+use crate::given::Given;
+use crate::hold::{Candidate, Have, Hold};
 use crate::json::Json;
-use crate::options::Options;
-use crate::shape::Shape;
+use crate::session::Manager;
+use crate::shape;
 use crate::tree;
-use crate::vault;
 use crate::wire::Wire;
-use secretfig_source::protocol::Over;
-use secretfig_source::{Ask, Clock, ErrorKind, Node, Source, SourceError, Validity};
-use secretfig_vault::protocol::Vault;
+use secretfig_source::{Ask, ErrorKind, Node, SourceError, Tick, Validity};
 use std::cell::{Cell, RefCell};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// A configuration, loaded or to be loaded.
 pub(crate) struct Cache {
-    source: Over<Vault, Wire>,
-    wire: Wire,
-    clock: Arc<HostClock>,
-    shape: Shape,
-    /// For how long others leave to who looks what is looked at.
-    claim: Duration,
+    manager: Manager,
+    timeout: Duration,
+    shape: Node,
     /// Reads begun.
     begun: Cell<u64>,
     // INVARIANT: never borrowed over an await, so that no two borrows meet
@@ -35,200 +28,199 @@ pub(crate) struct Cache {
 
 /// What a look gave.
 #[derive(Default)]
-pub(crate) struct Refreshed {
+pub(crate) struct Looked {
     changed: Vec<String>,
-    refused: Vec<(String, String)>,
+    refused: Vec<(String, Vec<Flaw>)>,
+    /// What could not be had, or at a load whatever is wrong.
     failed: Vec<Flaw>,
 }
 
-impl Refreshed {
-    /// `[changed, [secret, fault] of those refused, faults]`
+impl Looked {
+    pub(crate) fn failed(flaws: Vec<Flaw>) -> Self {
+        Self { failed: flaws, ..Self::default() }
+    }
+
+    /// `[changed, [secret, faults] of those refused, faults]`
     pub(crate) fn tell(&self, json: &mut Json) {
-        json.raw("[").list(&self.changed, |json, name| _ = json.text(name)).raw(",");
-        json.list(&self.refused, |json, (secret, fault)| {
-            json.raw("[").text(secret).raw(",").text(fault).raw("]");
+        json.raw("[").list(self.changed.iter(), &mut |json, name| _ = json.text(name)).raw(",");
+        json.list(self.refused.iter(), &mut |json, (secret, flaws)| {
+            failure::list(json.raw("[").text(secret).raw(","), flaws);
+            json.raw("]");
         });
         failure::list(json.raw(","), &self.failed);
         json.raw("]");
     }
 }
 
-/// Secrets asked for at once: hosts allow few connections at a time.
-const AT_ONCE: usize = 6;
+type Read = Vec<(usize, Result<Candidate, SourceError>)>;
 
 impl Cache {
     /// Nothing is held yet.
-    pub(crate) fn new(
-        options: Options,
-        key: &[u8],
-        wire: Wire,
-        clock: Arc<HostClock>,
-    ) -> Result<Self, Vec<Flaw>> {
-        let source = vault::source(&options, key, wire.clone(), clock.clone())?;
-        let defaults = Freshness::default();
-        let freshness = Freshness {
-            ttl: options.ttl.unwrap_or(defaults.ttl),
-            max_stale: options.max_stale.unwrap_or(defaults.max_stale),
-        };
-        let claim = options.timeout.saturating_mul(4);
-        let hold = RefCell::new(Hold::new(options.secrets, freshness));
-        Ok(Self { source, wire, clock, shape: options.shape, claim, begun: Cell::new(0), hold })
+    pub(crate) fn new(given: Given) -> Self {
+        let hold = RefCell::new(Hold::new(given.secrets, given.ttl, given.max_stale));
+        let Given { manager, timeout, shape, .. } = given;
+        Self { manager, timeout, shape, begun: Cell::new(0), hold }
     }
 
-    pub(crate) fn wire(&self) -> &Wire {
-        &self.wire
+    /// For one request of a conversation.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
     }
 
-    pub(crate) fn clock(&self) -> &Arc<HostClock> {
-        &self.clock
+    pub(crate) fn is_due(&self, now: Tick) -> bool {
+        self.hold.borrow().is_due(now)
     }
 
-    /// Reads everything, and tells every fault: of sources, of documents, and of the shape where there is no other.
-    pub(crate) async fn load(&self) -> Result<(), Vec<Flaw>> {
-        let wanted = self.hold.borrow_mut().looks(true, self.clock.tick(), self.claim);
-        if let Err(error) = self.source.sign_in().await {
-            let hold = self.hold.borrow();
-            let names: Vec<&str> = wanted.iter().filter_map(|n| hold.ask(*n)).map(Ask::name).collect();
-            return Err(vec![Flaw::of_sign_in(&error, &names.join(", "))]);
-        }
-        let (mut candidates, mut flaws) = (Vec::new(), Vec::new());
-        for (secret, read) in self.read(&wanted).await {
+    /// Looks at all there is, or at what is due. What failed is served on. For the `first` time, when nothing is held,
+    /// everything is taken in, or it is told what is wrong with it: of sources and documents, and of the shape where there
+    /// is nothing else.
+    pub(crate) async fn look(&self, wire: &Wire, first: bool, all: bool) -> Looked {
+        let mut looked = Looked::default();
+        let wanted = self.wanted(wire, all);
+        let mut candidates = Vec::new();
+        let mut again = Vec::new();
+        for (secret, read) in self.read(wire, &wanted, first, &mut looked).await {
             match read {
-                Ok(candidate) => candidates.push(candidate),
-                Err(error) => {
-                    flaws.extend(self.hold.borrow().keys(secret).map(|key| Flaw::of_secret(key, &error)));
+                Ok(candidate) => self.sort(wire, candidate, &mut candidates, &mut again),
+                Err(error) if first => {
+                    let hold = self.hold.borrow();
+                    looked.failed.extend(hold.keys(secret).map(|key| Flaw::of_secret(key, &error)));
+                }
+                Err(error) => self.failed(wire, secret, &error, &mut looked),
+            }
+        }
+        // a step back is believed when a second look sees it too: a replica may be behind
+        let secrets: Vec<usize> = again.iter().map(|candidate: &Candidate| candidate.secret).collect();
+        for (_, read) in self.read(wire, &secrets, false, &mut looked).await {
+            let Ok(read) = read else { continue };
+            if again.iter().any(|c| c.secret == read.secret && c.revision() == read.revision()) {
+                candidates.push(read);
+            }
+        }
+        if first && !looked.failed.is_empty() {
+            return looked;
+        }
+        if let Err(flaws) = self.publish(wire, &candidates, &mut looked) {
+            if first {
+                return Looked::failed(flaws);
+            }
+            // one that does not fit must not hold up the others
+            for candidate in candidates.chunks(1) {
+                if let Err(flaws) = self.publish(wire, candidate, &mut looked) {
+                    self.refused(wire, candidate, &flaws, &mut looked);
                 }
             }
         }
-        if flaws.is_empty() { self.publish(&candidates, &mut Refreshed::default()) } else { Err(flaws) }
+        looked
+    }
+
+    fn wanted(&self, wire: &Wire, all: bool) -> Vec<usize> {
+        let now = wire.now().tick;
+        let mut hold = self.hold.borrow_mut();
+        // for this long others leave it to who looks now
+        let mut wanted = hold.looks(all, now, self.timeout.saturating_mul(4));
+        // what is made by being read is not read to see whether it has changed
+        wanted.retain(|secret| {
+            let lent = hold.is_lent(*secret, now);
+            if lent {
+                hold.well(*secret, now, wire.random());
+            }
+            !lent
+        });
+        wanted
     }
 
     /// Reads these.
-    async fn read(&self, secrets: &[usize]) -> Vec<(usize, Result<Candidate, SourceError>)> {
-        let mut all = Vec::with_capacity(secrets.len());
-        for some in secrets.chunks(AT_ONCE) {
-            let asks: Vec<Ask> = some.iter().filter_map(|n| self.hold.borrow().ask(*n).cloned()).collect();
-            let begun = self.begun.get() + 1;
-            self.begun.set(begun);
-            let asked = self.clock.tick();
-            let answers = self.source.fetch(&asks).await;
-            let wall = self.clock.wall();
-            for (secret, answer) in some.iter().copied().zip(answers) {
-                let have = match answer {
-                    Ok(fetched) if fetched.expires.is_some_and(|at| at <= wall) => Err(SourceError::new(
-                        ErrorKind::Validity(Validity::Expired),
-                        self.source.info().scheme,
-                    )),
-                    Ok(fetched) => Ok(Have::Got(fetched)),
-                    // what was there once is taken away, and that is told
-                    Err(error)
-                        if error.kind() == ErrorKind::Absent && self.hold.borrow().may_be_absent(secret) =>
-                    {
-                        Ok(Have::Absent)
-                    }
-                    Err(error) => Err(error),
-                };
-                all.push((secret, have.map(|have| Candidate { secret, have, begun, asked })));
+    async fn read(&self, wire: &Wire, secrets: &[usize], first: bool, looked: &mut Looked) -> Read {
+        let asks: Vec<Ask> = secrets.iter().filter_map(|n| self.hold.borrow().ask(*n).cloned()).collect();
+        if asks.is_empty() {
+            return Vec::new();
+        }
+        let begun = self.begun.get() + 1;
+        self.begun.set(begun);
+        let asked = wire.now().tick;
+        let answers = match self.manager.fetch(wire, &asks).await {
+            Ok(answers) => answers,
+            Err(error) if first => {
+                let names: Vec<&str> = asks.iter().map(Ask::name).collect();
+                looked.failed.push(Flaw::of_sign_in(&error, &names.join(", ")));
+                return Vec::new();
             }
+            Err(error) => asks.iter().map(|ask| Err(error.clone().secret(ask.name()))).collect(),
+        };
+        let wall = wire.now().wall;
+        let mut all = Vec::with_capacity(answers.len());
+        for (secret, answer) in secrets.iter().copied().zip(answers) {
+            let have = match answer {
+                Ok(fetched) if fetched.expires.is_some_and(|at| at <= wall) => {
+                    Err(SourceError::new(ErrorKind::Validity(Validity::Expired), "vault"))
+                }
+                Ok(fetched) => Ok(Have::Got(fetched)),
+                // what was there once is taken away, and that is told
+                Err(error)
+                    if error.kind() == ErrorKind::Absent && self.hold.borrow().may_be_absent(secret) =>
+                {
+                    Ok(Have::Absent)
+                }
+                Err(error) => Err(error),
+            };
+            all.push((secret, have.map(|have| Candidate { secret, have, begun, asked })));
         }
         all
     }
 
-    pub(crate) fn is_due(&self) -> bool {
-        self.hold.borrow().is_due(self.clock.tick())
-    }
-
-    /// Looks at all there is, or at what is due. What failed is served on.
-    pub(crate) async fn look(&self, all: bool) -> Refreshed {
-        let mut told = Refreshed::default();
-        let now = self.clock.tick();
-        let mut wanted = self.hold.borrow_mut().looks(all, now, self.claim);
-        // what is made by being read is not read to see whether it has changed
-        wanted.retain(|secret| !self.hold.borrow().is_lent(*secret, now) || !self.well(*secret));
-        let mut candidates = Vec::new();
-        for (secret, read) in self.read(&wanted).await {
-            match read {
-                Ok(candidate) if self.hold.borrow().is_held(&candidate) => _ = self.well(secret),
-                Ok(candidate) if self.is_confirmed(&candidate).await => candidates.push(candidate),
-                Ok(_) => {}
-                Err(error) => {
-                    let mut hold = self.hold.borrow_mut();
-                    hold.failed(secret, &error, self.clock.tick(), self.clock.random());
-                    told.failed.push(Flaw::of_source(&error));
-                }
-            }
-        }
-        if self.publish(&candidates, &mut told).is_err() {
-            // one that does not fit must not hold up the others
-            for candidate in candidates.chunks(1) {
-                if let Err(flaws) = self.publish(candidate, &mut told) {
-                    self.refused(candidate, &flaws, &mut told);
-                }
-            }
-        }
-        told
-    }
-
-    /// Its source has answered, and what is held is what there is.
-    fn well(&self, secret: usize) -> bool {
-        self.hold.borrow_mut().well(secret, self.clock.tick(), self.clock.random());
-        true
-    }
-
-    /// A step back is believed when a second look sees it too: a replica may be behind.
-    async fn is_confirmed(&self, candidate: &Candidate) -> bool {
-        if !self.hold.borrow().is_step_back(candidate) {
-            return true;
-        }
-        let again = self.read(&[candidate.secret]).await;
-        again.iter().any(|(_, read)| matches!(read, Ok(again) if again.revision() == candidate.revision()))
-    }
-
-    fn publish(&self, candidates: &[Candidate], told: &mut Refreshed) -> Result<(), Vec<Flaw>> {
+    /// Known already, new, or a step back.
+    fn sort(&self, wire: &Wire, candidate: Candidate, new: &mut Vec<Candidate>, back: &mut Vec<Candidate>) {
         let mut hold = self.hold.borrow_mut();
-        let fits = |root: &Node| self.shape.check(root);
-        let changed = hold.publish(candidates, self.clock.tick(), self.clock.random(), &fits)?;
-        told.changed.extend(changed.into_iter().filter_map(|n| hold.ask(n)).map(|ask| ask.name().to_owned()));
-        Ok(())
-    }
-
-    fn refused(&self, candidates: &[Candidate], flaws: &[Flaw], told: &mut Refreshed) {
-        let lines: Vec<&str> = flaws.iter().map(Flaw::line).collect();
-        for candidate in candidates {
-            self.well(candidate.secret);
-            let hold = self.hold.borrow();
-            told.refused
-                .extend(hold.ask(candidate.secret).map(|ask| (ask.name().to_owned(), lines.join("; "))));
+        if hold.is_held(&candidate) {
+            hold.well(candidate.secret, wire.now().tick, wire.random());
+        } else if hold.is_step_back(&candidate) {
+            back.push(candidate);
+        } else {
+            new.push(candidate);
         }
     }
 
-    /// Where each key came from: `[key, secret, revision, beaten]` of each.
+    fn failed(&self, wire: &Wire, secret: usize, error: &SourceError, looked: &mut Looked) {
+        self.hold.borrow_mut().failed(secret, error, wire.now().tick, wire.random());
+        looked.failed.push(Flaw::of_secret("", error));
+    }
+
+    fn publish(&self, wire: &Wire, candidates: &[Candidate], looked: &mut Looked) -> Result<(), Vec<Flaw>> {
+        let mut hold = self.hold.borrow_mut();
+        let fits = |root: &Node| shape::check(&self.shape, root);
+        for secret in hold.publish(candidates, wire.now().tick, wire.random(), &fits)? {
+            looked.changed.extend(hold.ask(secret).map(|ask| ask.name().to_owned()));
+        }
+        Ok(())
+    }
+
+    fn refused(&self, wire: &Wire, candidates: &[Candidate], flaws: &[Flaw], looked: &mut Looked) {
+        let mut hold = self.hold.borrow_mut();
+        for Candidate { secret, .. } in candidates {
+            // its source has answered
+            hold.well(*secret, wire.now().tick, wire.random());
+            looked.refused.extend(hold.ask(*secret).map(|ask| (ask.name().to_owned(), flaws.to_vec())));
+        }
+    }
+
+    /// Where each key came from.
     pub(crate) fn explain(&self, json: &mut Json) {
-        json.list(self.hold.borrow().origins(), |json, origin| {
-            json.raw("[").text(&origin.key).raw(",").text(origin.secret).raw(",");
-            json.text(&origin.revision.to_string()).raw(",");
-            json.list(&origin.beaten, |json, secret| _ = json.text(secret)).raw("]");
-        });
+        self.hold.borrow().explain(json);
     }
 
-    /// Writes the value at a key path, or the whole section of that name, as it is held.
-    pub(crate) fn value(&self, path: &str, whole: bool, json: &mut Json) -> Result<(), NoValue> {
+    /// Writes what there is at a key path, or the whole section of that name, as it is held: `v` and the value; `m` and a
+    /// fault where there is no such key; `w` and a fault where what is there must not be used any more.
+    pub(crate) fn value(&self, path: &str, whole: bool, now: Tick, json: &mut Json) {
         let hold = self.hold.borrow();
-        if let Some((cause, secret)) = hold.withheld(path, self.clock.tick()) {
-            return Err(NoValue::Withheld(Box::new(Flaw::withheld(path, cause, secret))));
-        }
         let root = hold.root();
-        let node = if whole { tree::child(root, path) } else { tree::at(root, path) };
-        let missing = || Flaw::new(path, "missing", "missing", "`explain()` tells which keys there are");
-        self.shape.write(path, node.ok_or_else(|| NoValue::Missing(Box::new(missing())))?, json.raw("v"));
-        Ok(())
+        if let Some((cause, secret)) = hold.withheld(path, now) {
+            Flaw::withheld(path, cause, secret).tell(json.raw("w"));
+        } else if let Some(node) = if whole { tree::child(root, path) } else { tree::at(root, path) } {
+            tree::write(node, json.raw("v"));
+        } else {
+            Flaw::new(path, "missing", "missing", "`explain()` tells which keys there are")
+                .tell(json.raw("m"));
+        }
     }
-}
-
-/// Why there is no value.
-pub(crate) enum NoValue {
-    /// There is no such key.
-    Missing(Box<Flaw>),
-    /// There is one, and it must not be used any more: a look at the manager may help.
-    Withheld(Box<Flaw>),
 }

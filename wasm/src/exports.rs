@@ -2,119 +2,114 @@
 //!
 //! `package/index.js` makes promises, errors and objects of it; its types are in `package/types.d.ts`.
 
-use crate::cache::{Cache, NoValue, Refreshed};
-use crate::failure::{self, Flaw};
-use crate::host::HostClock;
+use crate::cache::{Cache, Looked};
+use crate::given::Given;
 use crate::json::Json;
-use crate::options::Options;
-use crate::wire::Wire;
-use secretfig_source::protocol::HttpFault;
+use crate::wire::{Wire, millis, status};
+use http::{HeaderMap, header::RETRY_AFTER};
+use secretfig_source::Tick;
+use secretfig_source::protocol::{HttpError, HttpFault, Limits, Reply, Request};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use wasm_bindgen::prelude::*;
 use zeroize::Zeroizing;
 
-/// Begins to load what these options say, JSON as `index.js` writes it: numbers are times in milliseconds. `key` is 32
-/// random bytes, which must not leave the process.
+/// Begins to load what these options say, in the form that `options.js` makes of them. `key` is 32 random bytes, which must
+/// not leave the process.
 #[wasm_bindgen]
 pub fn begin(options: String, key: Vec<u8>) -> Talk {
     let (options, key) = (Zeroizing::new(options), Zeroizing::new(key));
-    let (wire, clock) = (Wire::default(), Arc::new(HostClock::default()));
-    // before the first step, so that options can be let go of
-    let cache =
-        Options::read(&options).and_then(|options| Cache::new(options, &key, wire.clone(), clock.clone()));
-    let work = async move {
-        let cache = Rc::new(cache?);
-        cache.load().await?;
-        Ok(Done::Loaded(cache))
-    };
-    Talk { wire, clock, work: Some(Box::pin(work)), done: None }
+    match Given::read(&options, &key) {
+        Ok(given) => Talk::new(Rc::new(Cache::new(given)), true, true),
+        Err(flaws) => {
+            Talk { looked: Looked::failed(flaws), wire: Rc::new(Wire::new()), cache: None, work: None }
+        }
+    }
 }
-
-enum Done {
-    Loaded(Rc<Cache>),
-    Looked(Rc<Cache>, Refreshed),
-}
-
-type Work = Pin<Box<dyn Future<Output = Result<Done, Vec<Flaw>>>>>;
 
 /// A conversation: [`step`](Talk::step), then a reply or a fault for each request of it, then the next step, until a
-/// step has no requests. A request's reply is waited for by its own conversation and by no other.
+/// step has no requests.
 #[wasm_bindgen]
 pub struct Talk {
-    wire: Wire,
-    clock: Arc<HostClock>,
-    work: Option<Work>,
-    done: Option<Result<Done, Vec<Flaw>>>,
+    wire: Rc<Wire>,
+    cache: Option<Rc<Cache>>,
+    work: Option<Pin<Box<dyn Future<Output = Looked>>>>,
+    looked: Looked,
+}
+
+impl Talk {
+    fn new(cache: Rc<Cache>, first: bool, all: bool) -> Self {
+        let wire = Rc::new(Wire::new());
+        let (by, of) = (wire.clone(), cache.clone());
+        let work = Box::pin(async move { of.look(&by, first, all).await });
+        Self { wire, cache: Some(cache), work: Some(work), looked: Looked::default() }
+    }
 }
 
 #[wasm_bindgen]
 impl Talk {
     /// Goes on, at this time: milliseconds of `performance.now()` and `Date.now()`; and a `Math.random()`. Gives, as
-    /// JSON, what to send: `[id, method, url, {headers}, body, deadline in ms, most bytes of the reply]` each.
+    /// JSON, what to send: `[method, url, {headers}, body, deadline in ms, most bytes of the reply]` each.
     pub fn step(&mut self, tick: f64, wall: f64, random: f64) -> JsValue {
-        self.clock.set(tick, wall, random);
+        self.wire.at(tick, wall, random);
         if let Some(work) = &mut self.work
-            && let Poll::Ready(done) = work.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+            && let Poll::Ready(looked) = work.as_mut().poll(&mut Context::from_waker(Waker::noop()))
         {
             self.work = None;
-            self.done = Some(done);
+            self.looked = looked;
         }
+        let timeout = self.cache.as_ref().map(|cache| cache.timeout()).unwrap_or_default();
         let mut json = Json::default();
-        json.list(self.wire.take(), |json, sending| {
-            let (request, limits) = (&sending.request, sending.limits);
-            json.raw("[").raw(&sending.id.to_string()).raw(",").text(request.method().as_str());
-            json.raw(",").text(&request.url()).raw(",");
-            json.list(request.headers(), |json, (name, value)| {
-                // INVARIANT: what we send is made of texts
-                json.raw("[").text(name.as_str()).raw(",").text(value.to_str().unwrap_or_default()).raw("]");
-            });
-            // INVARIANT: a body is JSON
-            json.raw(",").text(std::str::from_utf8(request.payload()).unwrap_or_default());
-            json.raw(",").raw(&limits.deadline.as_millis().to_string());
-            json.raw(",").raw(&limits.max_bytes.to_string()).raw("]");
+        json.list(self.wire.take().iter(), &mut |json, request| {
+            sent(request, json);
+            json.raw(",")
+                .number(timeout.as_millis())
+                .raw(",")
+                .number(Limits::default().max_bytes as u128)
+                .raw("]");
         });
         json.to_js()
     }
 
-    /// A whole reply to that request. `retry_after` in seconds, negative where the server says nothing of it.
-    pub fn reply(&self, id: u32, status: u16, retry_after: f64, body: Vec<u8>) {
-        self.wire.reply(id, status, retry_after, Zeroizing::new(body));
-    }
-
-    /// No whole reply: `timeout`, `tls`, `large`, or anything else for the network.
-    pub fn failed(&self, id: u32, fault: &str) {
-        self.wire.failed(
-            id,
-            match fault {
-                "timeout" => HttpFault::Timeout,
-                "tls" => HttpFault::Tls,
-                "large" => HttpFault::TooLarge,
-                _ => HttpFault::Transport,
-            },
+    /// A whole reply to that request of the step. `retry_after` in seconds, negative where the server says nothing of it.
+    pub fn reply(&self, at: usize, code: u16, retry_after: f64, body: Vec<u8>) {
+        let body = Zeroizing::new(body);
+        self.wire.reply(
+            at,
+            status(code).map(|status| {
+                let mut headers = HeaderMap::new();
+                if retry_after >= 0.0 {
+                    // a float's cast saturates
+                    headers.insert(RETRY_AFTER, (retry_after as u32).into());
+                }
+                Reply::new(status, headers, body)
+            }),
         );
     }
 
-    /// What has come of it, as JSON: the faults of a load, or what a look found.
+    /// No whole reply: `timeout`, `tls`, `large`, or anything else for the network.
+    pub fn failed(&self, at: usize, fault: &str) {
+        let fault = match fault {
+            "timeout" => HttpFault::Timeout,
+            "tls" => HttpFault::Tls,
+            "large" => HttpFault::TooLarge,
+            _ => HttpFault::Transport,
+        };
+        self.wire.reply(at, Err(HttpError::new(fault)));
+    }
+
+    /// What has come of it, as JSON: `[changed, [secret, faults] of those refused, faults]`.
     pub fn told(&self) -> JsValue {
         let mut json = Json::default();
-        match &self.done {
-            Some(Err(flaws)) => failure::list(&mut json, flaws),
-            Some(Ok(Done::Looked(_, refreshed))) => refreshed.tell(&mut json),
-            Some(Ok(Done::Loaded(_))) | None => _ = json.raw("[]"),
-        }
+        self.looked.tell(&mut json);
         json.to_js()
     }
 
-    /// The configuration that was loaded, or looked at.
+    /// The configuration that was loaded, or looked at; none where the load has faults.
     pub fn config(&self) -> Option<Config> {
-        match &self.done {
-            Some(Ok(Done::Loaded(cache) | Done::Looked(cache, _))) => Some(Config(cache.clone())),
-            _ => None,
-        }
+        self.cache.clone().map(Config)
     }
 }
 
@@ -126,17 +121,11 @@ pub struct Config(Rc<Cache>);
 impl Config {
     /// The value at a key path, or all of a section where `whole`: `1` where something is due, else `0`; then `v` and the
     /// value, or a fault: `m` where there is no such key, `w` where what is there must not be used any more. A string of
-    /// a value begins with a tag: `s` of text, `i` of an integer that JavaScript would round, `n` of a number that was
-    /// a text.
+    /// a value begins with a tag: `s` of text, `i` of an integer that JavaScript would round.
     pub fn get(&self, path: &str, whole: bool, tick: f64) -> JsValue {
-        self.0.clock().at(tick);
+        let now = Tick::from_start(millis(tick));
         let mut json = Json::default();
-        json.raw(if self.0.is_due() { "1" } else { "0" });
-        match self.0.value(path, whole, &mut json) {
-            Ok(()) => {}
-            Err(NoValue::Missing(flaw)) => flaw.tell(json.raw("m")),
-            Err(NoValue::Withheld(flaw)) => flaw.tell(json.raw("w")),
-        }
+        self.0.value(path, whole, now, json.raw(if self.0.is_due(now) { "1" } else { "0" }));
         json.to_js()
     }
 
@@ -149,12 +138,16 @@ impl Config {
 
     /// Looks at all there is, or at what is due.
     pub fn look(&self, all: bool) -> Talk {
-        let cache = self.0.clone();
-        let (wire, clock) = (cache.wire().clone(), cache.clock().clone());
-        let work = async move {
-            let refreshed = cache.look(all).await;
-            Ok(Done::Looked(cache, refreshed))
-        };
-        Talk { wire, clock, work: Some(Box::pin(work)), done: None }
+        Talk::new(self.0.clone(), false, all)
     }
+}
+
+fn sent(request: &Request, json: &mut Json) {
+    json.raw("[").text(request.method().as_str()).raw(",").text(&request.url()).raw(",");
+    json.list(request.headers().iter(), &mut |json, (name, value)| {
+        // INVARIANT: what we send is made of texts
+        json.raw("[").text(name.as_str()).raw(",").text(value.to_str().unwrap_or_default()).raw("]");
+    });
+    // INVARIANT: a body is JSON
+    json.raw(",").text(std::str::from_utf8(request.payload()).unwrap_or_default());
 }

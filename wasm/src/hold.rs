@@ -2,14 +2,17 @@
 //! edge has room for.
 
 use crate::failure::Flaw;
+use crate::json::Json;
 use crate::tree;
+use crate::wire::millis;
 use secretfig_source::{Ask, ErrorKind, Fetched, Node, Reading, Revision, SourceError, Tick};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// One wanted secret: its name, and how it is read.
-#[derive(Clone, Debug)]
+/// One wanted secret: the key at which it belongs, its name, and how it is read.
+#[derive(Debug)]
 pub(crate) struct Wanted {
+    pub(crate) key: String,
     pub(crate) ask: Ask,
     pub(crate) reading: Reading,
     pub(crate) optional: bool,
@@ -17,21 +20,9 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
-    pub(crate) fn new(name: &str) -> Self {
-        Self { ask: Ask::new(name), reading: Reading::default(), optional: false, ttl: None }
-    }
-}
-
-/// How long what is served. The defaults are the core's.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Freshness {
-    pub(crate) ttl: Duration,
-    pub(crate) max_stale: Duration,
-}
-
-impl Default for Freshness {
-    fn default() -> Self {
-        Self { ttl: Duration::from_secs(5 * 60), max_stale: Duration::from_secs(24 * 3600) }
+    pub(crate) fn new(key: &str, name: &str) -> Self {
+        let (key, reading) = (key.to_owned(), Reading::default());
+        Self { key, ask: Ask::new(name), reading, optional: false, ttl: None }
     }
 }
 
@@ -49,9 +40,8 @@ const REMEMBERED: usize = 8;
 
 /// Where a secret goes.
 struct Use {
-    key: String,
+    wanted: Wanted,
     secret: usize,
-    reading: Reading,
 }
 
 /// What the source gave last. A value is read out of its document at each assembly.
@@ -60,6 +50,9 @@ pub(crate) enum Have {
     Got(Fetched),
     Absent,
 }
+
+/// Takes a key, and each secret that gives it with its revision.
+type Explained<'a> = dyn FnMut(&str, &[(&str, &str)]) + 'a;
 
 /// One secret.
 struct State {
@@ -117,33 +110,29 @@ impl Have {
 pub(crate) struct Hold {
     uses: Vec<Use>,
     states: Vec<State>,
-    freshness: Freshness,
+    max_stale: Duration,
     root: Node,
 }
 
 impl Hold {
-    /// Nothing is held yet.
-    pub(crate) fn new(wanted: Vec<(String, Wanted)>, freshness: Freshness) -> Self {
+    /// Nothing is held yet. What is wanted counts as fresh for its own `ttl`, or else for this one, and is served for
+    /// `max_stale` while its source does not answer.
+    pub(crate) fn new(all: Vec<Wanted>, ttl: Duration, max_stale: Duration) -> Self {
         let (mut uses, mut states) = (Vec::new(), Vec::<State>::new());
-        for (key, Wanted { ask, reading, optional, ttl }) in wanted {
+        for wanted in all {
             // at least a second, or every read would be a look
-            let ttl = ttl.unwrap_or(freshness.ttl).max(Duration::from_secs(1));
-            let secret = match states.iter_mut().position(|state| state.ask == ask) {
-                Some(n) => {
-                    if let Some(state) = states.get_mut(n) {
-                        state.ttl = state.ttl.min(ttl);
-                        state.optional &= optional;
-                    }
-                    n
+            let ttl = wanted.ttl.unwrap_or(ttl).max(Duration::from_secs(1));
+            let secret = states.iter().take_while(|state| state.ask != wanted.ask).count();
+            match states.get_mut(secret) {
+                Some(state) => {
+                    state.ttl = state.ttl.min(ttl);
+                    state.optional &= wanted.optional;
                 }
-                None => {
-                    states.push(State::new(ask, ttl, optional));
-                    states.len() - 1
-                }
-            };
-            uses.push(Use { key, secret, reading });
+                None => states.push(State::new(wanted.ask.clone(), ttl, wanted.optional)),
+            }
+            uses.push(Use { wanted, secret });
         }
-        Self { uses, states, freshness, root: Node::Table(BTreeMap::new()) }
+        Self { uses, states, max_stale, root: Node::Table(BTreeMap::new()) }
     }
 
     pub(crate) fn root(&self) -> &Node {
@@ -196,14 +185,14 @@ impl Hold {
     }
 
     /// It is as it was.
-    pub(crate) fn well(&mut self, secret: usize, now: Tick, random: u64) {
+    pub(crate) fn well(&mut self, secret: usize, now: Tick, random: f64) {
         if let Some(state) = self.states.get_mut(secret) {
             state.well(now, random);
         }
     }
 
     /// It could not be had.
-    pub(crate) fn failed(&mut self, secret: usize, error: &SourceError, now: Tick, random: u64) {
+    pub(crate) fn failed(&mut self, secret: usize, error: &SourceError, now: Tick, random: f64) {
         let Some(state) = self.states.get_mut(secret) else { return };
         let mut pause = jittered(PAUSE.min(state.ttl), random);
         match error.kind() {
@@ -225,7 +214,7 @@ impl Hold {
         &mut self,
         candidates: &[Candidate],
         now: Tick,
-        random: u64,
+        random: f64,
         fits: &dyn Fn(&Node) -> Vec<Flaw>,
     ) -> Result<Vec<usize>, Vec<Flaw>> {
         let newer = |candidate: &&Candidate| {
@@ -264,76 +253,87 @@ impl Hold {
 
     fn assembled<'h>(&self, have: &dyn Fn(usize) -> Option<&'h Have>) -> Result<Node, Vec<Flaw>> {
         let (mut root, mut flaws) = (Node::Table(BTreeMap::new()), Vec::new());
-        for used in &self.uses {
-            let Some(Have::Got(fetched)) = have(used.secret) else { continue };
-            match fetched.document.read(&used.reading) {
-                Ok(node) if used.key.is_empty() && !matches!(node, Node::Table(_)) => {
-                    flaws.push(self.malformed(used, &used.key, "only a table has room at the root"));
+        for Use { wanted, secret } in &self.uses {
+            let Some(Have::Got(fetched)) = have(*secret) else { continue };
+            let (key, name) = (&wanted.key, wanted.ask.name());
+            match fetched.document.read(&wanted.reading) {
+                Ok(node) if key.is_empty() && !matches!(node, Node::Table(_)) => {
+                    flaws.push(Flaw::of_document(key, name, "only a table has room at the root"));
                 }
-                Ok(node) => match tree::beyond(&node, &used.key) {
-                    None => tree::put(&mut root, &used.key, node),
+                Ok(node) => match tree::beyond(&node, key) {
+                    None => tree::put(&mut root, key, node),
                     Some(key) => {
-                        flaws.push(self.malformed(used, &key, "a number that JavaScript has no room for"));
+                        let reason = "a number that JavaScript has no room for";
+                        flaws.push(Flaw::of_document(&key, name, reason));
                     }
                 },
                 Err(malformed) => {
-                    let key = malformed.path().fold(used.key.clone(), |key, part| tree::join(&key, part));
-                    flaws.push(self.malformed(used, &key, malformed.reason()));
+                    let key = malformed.path().fold(key.clone(), |key, part| tree::join(&key, part));
+                    flaws.push(Flaw::of_document(&key, name, malformed.reason()));
                 }
             }
         }
         if flaws.is_empty() { Ok(root) } else { Err(flaws) }
     }
 
-    fn malformed(&self, used: &Use, key: &str, reason: &str) -> Flaw {
-        let name = self.ask(used.secret).map(Ask::name).unwrap_or_default();
-        Flaw::of_document(key, name, reason)
-    }
-
     /// The keys at which a secret is wanted.
     pub(crate) fn keys(&self, secret: usize) -> impl Iterator<Item = &str> {
-        self.uses.iter().filter(move |used| used.secret == secret).map(|used| used.key.as_str())
+        self.uses.iter().filter(move |used| used.secret == secret).map(|used| used.wanted.key.as_str())
     }
 
     /// Why the section that this path leads into must not be used any more, and the secret that it is about.
     pub(crate) fn withheld(&self, path: &str, now: Tick) -> Option<(Cause, &str)> {
         let name = path.split('.').next().unwrap_or_default();
-        let feeding = self.uses.iter().filter(|used| used.key.is_empty() || tree::meet(&used.key, name));
-        let states = feeding.filter_map(|used| self.states.get(used.secret));
-        states.filter_map(|state| Some((state.withheld(&self.freshness, now)?, state.ask.name()))).next()
-    }
-
-    /// Where each leaf came from, in the order of the keys: the secret, and those it beat.
-    pub(crate) fn origins(&self) -> Vec<Origin<'_>> {
-        let mut origins = BTreeMap::new();
-        tree::leaves(&self.root, String::new(), &mut |key| {
-            let mut from = self.uses.iter().filter_map(|used| {
-                let state = self.states.get(used.secret)?;
-                let Have::Got(fetched) = &state.have else { return None };
-                let gives = used.key.is_empty() || tree::is_under(&key, &used.key);
-                let node = gives.then(|| fetched.document.read(&used.reading).ok())??;
-                let inside = key.get(used.key.len()..).unwrap_or_default().trim_start_matches('.');
-                let there = inside.is_empty()
-                    || tree::at(&node, inside).is_some_and(|node| !matches!(node, Node::Null));
-                there.then(|| (state.ask.name(), fetched.revision.clone()))
-            });
-            // the last one has won
-            let mut all: Vec<_> = from.by_ref().collect();
-            if let Some((secret, revision)) = all.pop() {
-                let beaten = all.into_iter().map(|(name, _)| name).collect();
-                origins.insert(key.clone(), Origin { key, secret, revision, beaten });
+        for Use { wanted, secret } in &self.uses {
+            let key = &wanted.key;
+            if (key.is_empty() || tree::is_under(key, name) || tree::is_under(name, key))
+                && let Some(cause) =
+                    self.states.get(*secret).and_then(|state| state.withheld(self.max_stale, now))
+            {
+                return Some((cause, wanted.ask.name()));
             }
-        });
-        origins.into_values().collect()
+        }
+        None
     }
-}
 
-/// Where one key came from.
-pub(crate) struct Origin<'h> {
-    pub(crate) key: String,
-    pub(crate) secret: &'h str,
-    pub(crate) revision: Revision,
-    pub(crate) beaten: Vec<&'h str>,
+    /// Where each leaf came from, in the order of the keys: `[key, secret, revision, [those it beat]]` each.
+    pub(crate) fn explain(&self, json: &mut Json) {
+        let mut before = "[";
+        self.explained(&self.root, "", &mut |key, secrets| {
+            // the last one has won
+            let Some((won, beaten)) = secrets.split_last() else { return };
+            json.raw(before).raw("[").text(key).raw(",").text(won.0).raw(",").text(won.1).raw(",");
+            json.list(beaten.iter(), &mut |json, (name, _)| _ = json.text(name)).raw("]");
+            before = ",";
+        });
+        json.raw(if before == "[" { "[]" } else { "]" });
+    }
+
+    fn explained(&self, node: &Node, key: &str, each: &mut Explained<'_>) {
+        if let Node::Table(table) = node {
+            for (part, node) in table {
+                self.explained(node, &tree::join(key, part), each);
+            }
+            return;
+        }
+        let mut secrets = Vec::new();
+        for Use { wanted, secret } in &self.uses {
+            let Some(Have::Got(fetched)) = self.states.get(*secret).map(|state| &state.have) else {
+                continue;
+            };
+            if !wanted.key.is_empty() && !tree::is_under(key, &wanted.key) {
+                continue;
+            }
+            let inside = key.get(wanted.key.len()..).unwrap_or_default().trim_start_matches('.');
+            let Ok(node) = fetched.document.read(&wanted.reading) else { continue };
+            let gives =
+                inside.is_empty() || tree::at(&node, inside).is_some_and(|node| !matches!(node, Node::Null));
+            if gives {
+                secrets.push((wanted.ask.name(), fetched.revision.as_str()));
+            }
+        }
+        each(key, &secrets);
+    }
 }
 
 impl State {
@@ -353,20 +353,20 @@ impl State {
         }
     }
 
-    fn well(&mut self, now: Tick, random: u64) {
+    fn well(&mut self, now: Tick, random: f64) {
         self.seen = now;
         self.gone = None;
         self.due = now.after(jittered(self.ttl, random));
     }
 
-    fn withheld(&self, freshness: &Freshness, now: Tick) -> Option<Cause> {
+    fn withheld(&self, max_stale: Duration, now: Tick) -> Option<Cause> {
         if matches!(self.have, Have::Absent) {
             return None;
         }
         // a lease says itself how long it may be used without asking
         let ends = match self.ends {
             Some(ends) => (ends, Cause::LeaseEnded),
-            None => (self.seen.after(freshness.max_stale), Cause::Stale),
+            None => (self.seen.after(max_stale), Cause::Stale),
         };
         // a deletion counts once it was seen twice
         let gone = self.gone.filter(|(_, _, sure)| *sure);
@@ -375,11 +375,10 @@ impl State {
     }
 }
 
-/// A time drawn uniformly from [ttl/2, ttl].
-pub(crate) fn jittered(ttl: Duration, random: u64) -> Duration {
-    let half = u64::try_from(ttl.as_millis() / 2).unwrap_or(u64::MAX / 2);
-    let share = (u128::from(half) * u128::from(random >> 32)) >> 32;
-    Duration::from_millis(half.saturating_add(u64::try_from(share).unwrap_or(half)))
+/// A time drawn uniformly from [ttl/2, ttl], by a random from 0 to 1.
+fn jittered(ttl: Duration, random: f64) -> Duration {
+    let half = ttl / 2;
+    half.saturating_add(millis(half.as_millis() as f64 * random))
 }
 
 #[cfg(test)]
@@ -392,10 +391,12 @@ mod tests {
     }
 
     fn hold(secrets: &[(&str, &str, bool)]) -> Hold {
-        let wanted = |(key, name, optional): &(&str, &str, bool)| {
-            ((*key).to_owned(), Wanted { optional: *optional, ..Wanted::new(name) })
+        let wanted = |(key, name, optional): &(&str, &str, bool)| Wanted {
+            optional: *optional,
+            ..Wanted::new(key, name)
         };
-        Hold::new(secrets.iter().map(wanted).collect(), Freshness::default())
+        let (ttl, max_stale) = (Duration::from_secs(300), Duration::from_secs(24 * 3600));
+        Hold::new(secrets.iter().map(wanted).collect(), ttl, max_stale)
     }
 
     fn got(secret: usize, begun: u64, revision: &str, json: &str) -> Candidate {
@@ -404,7 +405,7 @@ mod tests {
     }
 
     fn publish(hold: &mut Hold, candidates: &[Candidate], now: u64) -> Result<Vec<usize>, Vec<Flaw>> {
-        hold.publish(candidates, at(now), 0, &|_| Vec::new())
+        hold.publish(candidates, at(now), 0.0, &|_| Vec::new())
     }
 
     fn value(hold: &Hold, path: &str) -> Option<String> {
@@ -450,7 +451,7 @@ mod tests {
         // from half a ttl on: its random is 0
         assert!(!hold.is_due(at(169)) && hold.is_due(at(170)));
         let throttled = ErrorKind::Throttled { retry_after: Some(Duration::from_secs(90)) };
-        hold.failed(0, &SourceError::new(throttled, "vault"), at(200), 0);
+        hold.failed(0, &SourceError::new(throttled, "vault"), at(200), 0.0);
         assert!(!hold.is_due(at(289)) && hold.is_due(at(290)));
     }
 
@@ -471,21 +472,21 @@ mod tests {
         assert_eq!(hold.withheld("b", at(3599)), None);
         assert_eq!(hold.withheld("b.user", at(3600)), Some((Cause::LeaseEnded, "two")));
         // seen once, it may be a mistake
-        hold.failed(0, &absent(), at(20), 0);
-        hold.failed(0, &absent(), at(21), 0);
+        hold.failed(0, &absent(), at(20), 0.0);
+        hold.failed(0, &absent(), at(21), 0.0);
         assert_eq!(hold.withheld("a", at(1000)), None);
-        hold.failed(0, &absent(), at(30), 0);
+        hold.failed(0, &absent(), at(30), 0.0);
         assert_eq!(hold.withheld("a", at(319)), None);
         assert_eq!(hold.withheld("a", at(320)), Some((Cause::Withdrawn, "one")));
-        hold.well(0, at(321), 0);
+        hold.well(0, at(321), 0.0);
         assert_eq!(hold.withheld("a", at(321)), None);
     }
 
     #[test]
     fn looks_are_spread_over_half_a_ttl() {
         let ttl = Duration::from_secs(300);
-        assert_eq!(jittered(ttl, 0), ttl / 2);
-        assert!(jittered(ttl, u64::MAX) <= ttl && jittered(ttl, u64::MAX) > ttl * 99 / 100);
+        assert_eq!(jittered(ttl, 0.0), ttl / 2);
+        assert!(jittered(ttl, 1.0) <= ttl && jittered(ttl, 1.0) > ttl * 99 / 100);
     }
 
     #[test]
@@ -497,15 +498,9 @@ mod tests {
             1,
         )
         .unwrap();
-        let found: Vec<_> = hold
-            .origins()
-            .into_iter()
-            .map(|o| (o.key, o.secret.to_owned(), o.revision.to_string(), o.beaten.len()))
-            .collect();
-        let origin = |key: &str, secret: &str, revision: &str, beaten| {
-            (key.to_owned(), secret.to_owned(), revision.to_owned(), beaten)
-        };
-        assert_eq!(found, [origin("a.x", "one", "1", 1), origin("a.z", "all", "7", 0)]);
+        let mut found = Vec::new();
+        hold.explained(hold.root(), "", &mut |key, secrets| found.push(format!("{key} {secrets:?}")));
+        assert_eq!(found, [r#"a.x [("all", "7"), ("one", "1")]"#, r#"a.z [("all", "7")]"#]);
         assert_eq!(value(&hold, "a.x").as_deref(), Some("3"));
     }
 }

@@ -20,6 +20,11 @@ impl Json {
         self
     }
 
+    /// A whole number.
+    pub(crate) fn number(&mut self, number: u128) -> &mut Self {
+        self.raw(&number.to_string())
+    }
+
     /// A string.
     pub(crate) fn text(&mut self, text: &str) -> &mut Self {
         self.tagged("", text)
@@ -28,43 +33,57 @@ impl Json {
     /// A string that begins with a tag, which says what it is.
     pub(crate) fn tagged(&mut self, tag: &str, text: &str) -> &mut Self {
         self.raw("\"").raw(tag);
-        let escaped = |c: char| c < ' ' || c == '"' || c == '\\';
-        for part in text.split_inclusive(escaped) {
-            match part.chars().next_back() {
-                Some(last) if escaped(last) => {
-                    self.raw(part.strip_suffix(last).unwrap_or_default());
-                    let code = last as u32;
-                    let digit = |n: u32| char::from_digit(n, 16).unwrap_or('0');
-                    let mut escape = ['\\', 'u', '0', '0', digit(code >> 4), digit(code & 15)];
-                    for c in &escape {
-                        self.raw(c.encode_utf8(&mut [0; 4]));
-                    }
-                    escape.fill('0');
+        for c in text.chars() {
+            if c < ' ' || c == '"' || c == '\\' {
+                self.raw("\\u00");
+                for digit in [c as u32 >> 4, c as u32 & 15] {
+                    self.char(char::from_digit(digit, 16).unwrap_or('0'));
                 }
-                _ => {
-                    self.raw(part);
-                }
+            } else {
+                self.char(c);
             }
         }
         self.raw("\"")
     }
 
+    fn char(&mut self, c: char) {
+        let mut bytes = Zeroizing::new([0; 4]);
+        self.raw(c.encode_utf8(&mut *bytes));
+    }
+
     /// `[…]`, of each its own.
     pub(crate) fn list<T>(
         &mut self,
-        of: impl IntoIterator<Item = T>,
-        each: impl Fn(&mut Self, T),
+        of: impl Iterator<Item = T>,
+        each: &mut dyn FnMut(&mut Self, T),
     ) -> &mut Self {
-        self.raw("[");
-        for (n, one) in of.into_iter().enumerate() {
-            self.raw(if n == 0 { "" } else { "," });
-            each(self, one);
+        let mut before = "[";
+        for one in of {
+            each(self.raw(before), one);
+            before = ",";
         }
-        self.raw("]")
+        self.raw(if before == "[" { "[]" } else { "]" })
     }
 
     /// A copy for JavaScript, which cannot wipe it.
     pub(crate) fn to_js(&self) -> JsValue {
         JsValue::from_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_come_back_as_they_were() {
+        for text in ["", "plain", "\"\\\n\t\0\u{1f}\u{7f}", "é🔑\u{2028}", &"x".repeat(1000)] {
+            let mut json = Json::default();
+            json.list([text, text].into_iter(), &mut |json, text| _ = json.tagged("s", text));
+            let read: Vec<String> = serde_json::from_str(&json.0).unwrap();
+            assert_eq!(read, [format!("s{text}"), format!("s{text}")]);
+        }
+        let mut none = Json::default();
+        assert_eq!(&*none.list(std::iter::empty::<()>(), &mut |_, ()| {}).0, "[]");
     }
 }

@@ -4,14 +4,15 @@
 //! conversation is a [`Talk`], which says what to send and is given what came back. JavaScript (`package/index.js`)
 //! carries it, by the host's own `fetch`.
 //!
-//! 1. `options`: from what a caller of `load` gives to settings; every fault of it at once.
-//! 2. `wire`: requests out, replies in. `host`: clocks and random, as they are handed in.
+//! 1. `given`: from what `package/options.js` has checked to settings.
+//! 2. `wire`: requests out, replies in, and the time of each step. `session`: as whom.
 //! 3. `tree`: what documents hold, put together. `shape`: what it is to look like. `json`: from there to JavaScript.
 //! 4. `hold`: what is held, and by which rules. `cache`: when it is looked at again.
-//! 5. `exports`: what JavaScript sees. `failure`: its errors.
+//! 5. `exports`: what JavaScript sees. `failure`: what it makes errors of.
 //!
 //! The size of the package is a promise, so here is no core: its rules are, in as many lines as the edge has room
-//! for (`core/docs/design.md` tells which are not).
+//! for (`core/docs/design.md` tells which are not). For the same reason what JavaScript does as well in a fifth of the room
+//! is done there: to check options, to print, to make objects.
 //!
 //! A panic ends an instance, so nothing on this path may panic: by lint here, and by the tests, which send all kinds
 //! of bad replies.
@@ -33,13 +34,12 @@
 mod cache;
 mod exports;
 mod failure;
+mod given;
 mod hold;
-mod host;
 mod json;
-mod options;
+mod session;
 mod shape;
 mod tree;
-mod vault;
 mod wire;
 
 pub use exports::{Config, Talk, begin};

@@ -18,29 +18,26 @@ pub(crate) struct Written {
 impl Written {
     /// `-1.5e3`, also `+5`, `.5` and `5.`, as Rust's own reading of a float has it; no `inf`, no `NaN`.
     pub(crate) fn read(text: &str) -> Option<Self> {
-        let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
-        let (number, exponent) = match unsigned.split_once(['e', 'E']) {
-            Some((number, exponent)) => (number, Some(exponent)),
-            None => (unsigned, None),
+        let (mut digits, mut before, mut point, mut any) = (0_usize, 0_i64, false, false);
+        let mut bytes = text.strip_prefix(['+', '-']).unwrap_or(text).bytes();
+        let exponent = loop {
+            match bytes.next() {
+                None => break 0,
+                Some(b'e' | b'E') => {
+                    let power = text.get(text.len() - bytes.len()..)?;
+                    break i64::from(power.parse::<i32>().ok()?);
+                }
+                Some(b'.') if !point => point = true,
+                Some(digit @ b'0'..=b'9') => {
+                    any = true;
+                    digits += usize::from(digits > 0 || digit != b'0');
+                    before += i64::from(!point && digits > 0);
+                }
+                Some(_) => return None,
+            }
         };
-        let (before, after) = number.split_once('.').unwrap_or((number, ""));
-        let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-        if !digits(before) || !digits(after) || before.len() + after.len() == 0 {
-            return None;
-        }
-        let power = match exponent {
-            None => 0,
-            Some(power) => power.parse::<i32>().ok()?,
-        };
-        let leading = before.trim_start_matches('0');
-        let significant = if leading.is_empty() {
-            after.trim_start_matches('0').len()
-        } else {
-            leading.len() + after.len()
-        };
-        let whole = exponent.is_none() && !number.contains('.');
-        let magnitude = i64::try_from(leading.len()).ok()? + i64::from(power);
-        Some(Self { whole, digits: significant, magnitude })
+        let whole = !point && !text.contains(['e', 'E']);
+        any.then_some(Self { whole, digits, magnitude: before + exponent })
     }
 
     /// Whether JavaScript's number surely has room for it: it is below 1e308, and so finite there.
@@ -49,9 +46,10 @@ impl Written {
     }
 }
 
-/// Whether it is one of JavaScript's whole numbers that are exact, up to `Number.MAX_SAFE_INTEGER`.
-pub(crate) fn exact(literal: &str) -> Option<i64> {
-    literal.parse::<i64>().ok().filter(|n| n.unsigned_abs() < 1 << 53)
+/// A whole number beyond those that are exact in JavaScript, up to `Number.MAX_SAFE_INTEGER`.
+pub(crate) fn is_rounded(literal: &str) -> bool {
+    let exact = literal.parse::<i64>().is_ok_and(|n| n.unsigned_abs() < 1 << 53);
+    !exact && Written::read(literal).is_some_and(|written| written.whole)
 }
 
 /// The part at a path: the key of exactly that name, else the way that its dots name.
@@ -98,29 +96,12 @@ fn merge(at: &mut Node, node: Node) {
 }
 
 pub(crate) fn join(key: &str, part: &str) -> String {
-    if key.is_empty() { part.to_owned() } else { format!("{key}.{part}") }
+    if key.is_empty() { part.to_owned() } else { [key, ".", part].concat() }
 }
 
 /// Whether that key is the other one, or lies under it.
 pub(crate) fn is_under(key: &str, above: &str) -> bool {
     key.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-}
-
-/// Whether one of the two lies under the other.
-pub(crate) fn meet(key: &str, other: &str) -> bool {
-    is_under(key, other) || is_under(other, key)
-}
-
-/// The key paths of all leaves.
-pub(crate) fn leaves(node: &Node, key: String, each: &mut dyn FnMut(String)) {
-    match node {
-        Node::Table(table) => {
-            for (part, node) in table {
-                leaves(node, join(&key, part), each);
-            }
-        }
-        _ => each(key),
-    }
 }
 
 /// The key of a number that is infinite in JavaScript.
@@ -152,7 +133,7 @@ pub(crate) fn text(node: &Node) -> Option<&str> {
     }
 }
 
-/// Writes it for JavaScript.
+/// Writes it for JavaScript: a text with the tag `s`, an integer that would be rounded there as a text with the tag `i`.
 pub(crate) fn write(node: &Node, json: &mut Json) {
     match node {
         Node::Null => _ = json.raw("null"),
@@ -165,24 +146,14 @@ pub(crate) fn write(node: &Node, json: &mut Json) {
             // INVARIANT: documents are JSON, which holds no bytes
             Exposed::Bytes(_) => _ = json.raw("null"),
         },
-        Node::List(list) => _ = json.list(list, |json, node| write(node, json)),
-        Node::Table(entries) => table(entries, json, &|_, node, json| write(node, json)),
+        Node::List(list) => _ = json.list(list.iter(), &mut |json, node| write(node, json)),
+        Node::Table(table) => {
+            let mut before = "{";
+            for (key, node) in table {
+                write(node, json.raw(before).text(key).raw(":"));
+                before = ",";
+            }
+            json.raw(if before == "{" { "{}" } else { "}" });
+        }
     }
-}
-
-/// Writes a table for JavaScript, each of its nodes as `write` does.
-pub(crate) fn table(table: &Table, json: &mut Json, write: &dyn Fn(&str, &Node, &mut Json)) {
-    json.raw("{");
-    for (n, (key, node)) in table.iter().enumerate() {
-        json.raw(if n == 0 { "" } else { "," }).text(key).raw(":");
-        write(key, node, json);
-    }
-    json.raw("}");
-}
-
-type Table = BTreeMap<Box<str>, Node>;
-
-/// A whole number beyond those that are exact in JavaScript.
-pub(crate) fn is_rounded(literal: &str) -> bool {
-    exact(literal).is_none() && Written::read(literal).is_some_and(|written| written.whole)
 }

@@ -1,99 +1,90 @@
 //! Requests out, replies in: JavaScript carries them, and nothing in here waits for it.
 
-use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
-use secretfig_source::async_trait;
-use secretfig_source::protocol::{Http, HttpError, HttpFault, Limits, Reply, Request};
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
-use zeroize::Zeroizing;
+use http::StatusCode;
+use secretfig_source::Tick;
+use secretfig_source::protocol::{HttpError, HttpFault, Now, Reply, Request};
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::task::Poll;
+use std::time::{Duration, SystemTime};
 
-/// The client of the edge: what is sent waits here until JavaScript takes it, and its reply is brought.
-#[derive(Clone, Default)]
-pub(crate) struct Wire(Arc<Mutex<Slots>>);
+/// What came back for each request of a step, in their order.
+pub(crate) type Replies = Vec<Result<Reply, HttpError>>;
+
+/// Between one conversation and JavaScript.
+pub(crate) struct Wire {
+    // INVARIANT: never borrowed over a call of anything else, so that no two borrows meet
+    slots: RefCell<Slots>,
+    now: Cell<Now>,
+    random: Cell<f64>,
+}
 
 #[derive(Default)]
 struct Slots {
-    made: u32,
-    out: Vec<Sending>,
-    back: Vec<(u32, Result<Reply, HttpError>)>,
-}
-
-/// A request to be carried.
-pub(crate) struct Sending {
-    pub(crate) id: u32,
-    pub(crate) request: Request,
-    pub(crate) limits: Limits,
+    out: Vec<Request>,
+    back: Replies,
 }
 
 impl Wire {
-    fn slots(&self) -> MutexGuard<'_, Slots> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn new() -> Self {
+        let now = Now { tick: Tick::default(), wall: SystemTime::UNIX_EPOCH };
+        Self { slots: RefCell::default(), now: Cell::new(now), random: Cell::new(0.0) }
     }
 
-    /// What was sent since this was last asked.
-    pub(crate) fn take(&self) -> Vec<Sending> {
-        std::mem::take(&mut self.slots().out)
+    /// It is that time now: milliseconds of `performance.now()` and of `Date.now()`; and a number of `Math.random()`.
+    pub(crate) fn at(&self, tick: f64, wall: f64, random: f64) {
+        let wall = SystemTime::UNIX_EPOCH.checked_add(millis(wall)).unwrap_or(SystemTime::UNIX_EPOCH);
+        self.now.set(Now { tick: Tick::from_start(millis(tick)), wall });
+        self.random.set(random);
     }
 
-    /// A whole reply. `retry_after` in seconds; negative, or no number: there was none.
-    pub(crate) fn reply(&self, id: u32, status: u16, retry_after: f64, body: Zeroizing<Vec<u8>>) {
-        let reply =
-            StatusCode::from_u16(status).map_err(|_| HttpError::new(HttpFault::Transport)).map(|status| {
-                let mut headers = HeaderMap::new();
-                if retry_after >= 0.0 {
-                    // a float's cast saturates
-                    headers.insert(RETRY_AFTER, (retry_after as u32).into());
-                }
-                Reply::new(status, headers, body)
-            });
-        self.slots().back.push((id, reply));
+    /// The time of this step.
+    pub(crate) fn now(&self) -> Now {
+        self.now.get()
     }
 
-    /// No whole reply came.
-    pub(crate) fn failed(&self, id: u32, fault: HttpFault) {
-        self.slots().back.push((id, Err(HttpError::new(fault))));
+    /// From 0 to 1: for jitter, which is no secret.
+    pub(crate) fn random(&self) -> f64 {
+        self.random.get()
     }
-}
 
-#[async_trait]
-impl Http for Wire {
-    async fn send(&self, request: Request, limits: Limits) -> Result<Reply, HttpError> {
-        let id = {
-            let mut slots = self.slots();
-            slots.made = slots.made.wrapping_add(1);
-            let id = slots.made;
-            slots.out.push(Sending { id, request, limits });
-            id
-        };
-        Sent { wire: self, id }.await
+    /// What is to be carried. For each there is a place for what comes back, and until then none did.
+    pub(crate) fn take(&self) -> Vec<Request> {
+        let mut slots = self.slots.borrow_mut();
+        let out = std::mem::take(&mut slots.out);
+        slots.back = out.iter().map(|_| Err(HttpError::new(HttpFault::Transport))).collect();
+        out
     }
-}
 
-/// On its way. Who is polled again has its reply, or waits for another one's.
-struct Sent<'w> {
-    wire: &'w Wire,
-    id: u32,
-}
-
-impl Future for Sent<'_> {
-    type Output = Result<Reply, HttpError>;
-
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
-        let back = &mut self.wire.slots().back;
-        match back.iter().position(|(id, _)| *id == self.id) {
-            Some(at) => Poll::Ready(back.swap_remove(at).1),
-            None => Poll::Pending,
+    /// What came back for the request at that place of a step.
+    pub(crate) fn reply(&self, at: usize, reply: Result<Reply, HttpError>) {
+        if let Some(slot) = self.slots.borrow_mut().back.get_mut(at) {
+            *slot = reply;
         }
     }
+
+    /// Sends these, all at once. The next poll has the replies.
+    pub(crate) async fn send(&self, requests: Vec<Request>) -> Replies {
+        self.slots.borrow_mut().out = requests;
+        let mut sent = false;
+        poll_fn(|_| {
+            if std::mem::replace(&mut sent, true) {
+                Poll::Ready(std::mem::take(&mut self.slots.borrow_mut().back))
+            } else {
+                Poll::Pending
+            }
+        })
+        .await
+    }
 }
 
-/// Given up: its reply, should one come, is nobody's.
-impl Drop for Sent<'_> {
-    fn drop(&mut self) {
-        let mut slots = self.wire.slots();
-        slots.out.retain(|sending| sending.id != self.id);
-        slots.back.retain(|(id, _)| *id != self.id);
-    }
+/// JavaScript's time.
+pub(crate) fn millis(time: f64) -> Duration {
+    // a float's cast saturates, and NaN is zero
+    Duration::from_micros((time * 1000.0) as u64)
+}
+
+/// Its status, where it is one that HTTP has.
+pub(crate) fn status(status: u16) -> Result<StatusCode, HttpError> {
+    StatusCode::from_u16(status).map_err(|_| HttpError::new(HttpFault::Transport))
 }

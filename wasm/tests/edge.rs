@@ -210,6 +210,23 @@ async fn get(port: u16) -> String {
     tokio::time::timeout(Duration::from_secs(30), asked).await.expect("workerd does not answer")
 }
 
+/// Of the whole package, with its JavaScript.
+const LARGEST: u64 = 140_000;
+
+#[tokio::test]
+async fn the_package_is_no_larger_than_promised() {
+    let (package, tools) = &*BUILT;
+    let measure = root().join("wasm/tests/size/measure.mjs");
+    let measured = Command::new("node").arg(measure).arg(package).arg(tools).output().await.unwrap();
+    assert!(measured.status.success(), "{}", String::from_utf8_lossy(&measured.stderr));
+    let sizes: Value = serde_json::from_slice(&measured.stdout).unwrap();
+    for (name, size) in sizes.as_object().unwrap() {
+        println!("{name}: {} bytes, {} with gzip -9", size["bytes"], size["gzip"]);
+    }
+    let ours = sizes["secretfig"]["gzip"].as_u64().unwrap();
+    assert!(ours > 1_000 && ours <= LARGEST, "{ours} bytes, and at most {LARGEST} are promised");
+}
+
 #[tokio::test]
 async fn the_types_say_what_is_there_and_refuse_what_is_not() {
     let (package, tools) = &*BUILT;

@@ -1,0 +1,123 @@
+// What a caller of `load` gives, read once: every fault of it at once, and none quotes what was given. What is sound is
+// handed on as rows of texts.
+
+// What a server can and `fetch` cannot. To ignore one of them would be to trust what its user does not.
+const notHere = "ca caCert caFile extraCa pin pins proxy clientCert clientCertFile clientKey clientKeyFile cert key dangerPlainHttp rejectUnauthorized skipVerify tlsServerName tokenFile".split(" ");
+const kinds = "v1 v2 database 1 2 kv-v1 kv-v2".split(" ");
+
+/** One object of the options, as `at` names it. Each question about it tells what is wrong with the answer. */
+function reader(given, at, faults) {
+  const path = (key) => at ? `${at}.${key}` : key;
+  const fault = (key, kind, what, hint) => void faults.push([path(key), kind, what, hint]);
+  const wrong = (key, what, hint) => fault(key, "misconfigured", what, hint);
+  const ofType = (key, expected) => fault(key, "wrong type", `wrong type, expected ${expected}`, "correct the option");
+  const get = (key) => given[key] ?? undefined;
+  const text = (key) => {
+    const value = get(key);
+    if (value === undefined) return undefined;
+    if (typeof value !== "string") return ofType(key, "a string");
+    return value || wrong(key, "empty", "set it, or leave it out");
+  };
+  return {
+    fault, wrong, ofType, get, text,
+    needed: (key, hint) => get(key) === undefined ? fault(key, "missing", "missing", hint) : text(key),
+    flag: (key) => {
+      const value = get(key);
+      if (value !== undefined && typeof value !== "boolean") ofType(key, "a boolean");
+      return value === true;
+    },
+    /** Seconds, as whole milliseconds. */
+    time: (key, otherwise) => {
+      const value = get(key);
+      if (value === undefined) return otherwise;
+      if (typeof value === "number" && value > 0 && value < Infinity) return `${BigInt(Math.ceil(Math.min(value * 1000, 1e15)))}`;
+      return ofType(key, "seconds, a number above 0");
+    },
+    known: (names) => {
+      for (const key in given) {
+        if (!at && notHere.includes(key)) {
+          if (get(key) !== undefined) wrong(key, `\`${key}\` cannot be honoured here`, "`fetch` has no such thing; leave it to the host, or run on a server");
+        } else if (!names.includes(key)) wrong(key, "no such option", "correct its spelling, or remove it");
+      }
+    },
+    /** The object at a key, or `undefined` where there is none. */
+    inner: (key) => get(key) === undefined ? undefined : object(get(key), path(key), faults),
+  };
+}
+
+const isObject = (given) => typeof given === "object" && given !== null && !Array.isArray(given);
+
+function object(given, at, faults) {
+  if (isObject(given)) return reader(given, at, faults);
+  faults.push([at || "options", "wrong type", "wrong type, expected an object", "give an object"]);
+}
+
+/** A copy of a shape: names and types, and no value. */
+function shapeOf(shape, at, faults, depth = 0) {
+  let what = "no such type";
+  if (typeof shape === "string") {
+    if (/^(string|number|boolean|any)\??$/.test(shape)) return shape;
+  } else if (Array.isArray(shape)) {
+    if (shape.length === 1 && depth < 32) return [shapeOf(shape[0], `${at}.0`, faults, depth + 1)];
+    what = "a list's shape has one element";
+  } else if (isObject(shape) && depth < 32) {
+    const table = Object.create(null);
+    for (const key in shape) table[key] = shapeOf(shape[key], `${at}.${key}`, faults, depth + 1);
+    return table;
+  } else if (shape === null || shape === undefined) what = "no shape";
+  faults.push([at, "misconfigured", what, "write `string`, `number`, `boolean` or `any`, a list of one shape, or an object of shapes"]);
+}
+
+/** `{ rows, shape }`, or `{ faults }` of `[key, kind, what, hint]` each. */
+export function read(given) {
+  const faults = [], rows = [];
+  const row = (...cells) => void rows.push(cells.map((cell) => cell ?? ""));
+  const options = object(given, "", faults);
+  if (!options) return { faults };
+  options.known("provider address token appRole namespace mount prefix mounts secrets ttl maxStale timeout shape".split(" "));
+  const provider = options.needed("provider", "set it to `vault`");
+  if (provider && provider !== "vault") options.wrong("provider", "no such provider", "`vault` is the one there is");
+  row("address", options.needed("address", "set it to the server's origin, such as `https://vault.example:8200`"));
+  const token = options.text("token");
+  for (const key of ["namespace", "mount", "prefix"]) {
+    const value = options.text(key);
+    if (value) row(key, value);
+  }
+  row("times", options.time("ttl", "300000"), options.time("maxStale", "86400000"), options.time("timeout", "3000"));
+  const role = options.inner("appRole");
+  if (options.get("appRole") === undefined) {
+    if (options.get("token") === undefined) options.fault("token", "missing", "missing", "give `token` or `appRole`");
+    row("token", token);
+  } else if (options.get("token") !== undefined) {
+    options.wrong("token", "given beside `appRole`", "keep one of the two");
+  } else if (role) {
+    role.known(["roleId", "secretId", "mount"]);
+    row("appRole", role.text("mount") ?? "approle", role.needed("roleId", "give the role's id"), role.needed("secretId", "give a secret id of the role"));
+  }
+  // of what kind each is; of a `null` one the server tells
+  const mounts = options.inner("mounts");
+  for (const mount in mounts && options.get("mounts")) {
+    const kind = mounts.text(mount);
+    if (kind && !kinds.includes(kind)) mounts.wrong(mount, "no such kind of mount", "kinds are `v1`, `v2` and `database`");
+    row("mounts", mount, kind);
+  }
+  const hint = "name what to load, such as `{ database: \"secret/myapp/database\" }`";
+  const secrets = options.inner("secrets");
+  if (options.get("secrets") === undefined) options.fault("secrets", "missing", "missing", hint);
+  let any = false;
+  for (const key in secrets && options.get("secrets")) {
+    any = true;
+    const name = secrets.get(key);
+    if (typeof name === "string" && name) {
+      row("secret", key, name);
+      continue;
+    }
+    const wanted = object(name, `secrets.${key}`, faults);
+    if (!wanted) continue;
+    wanted.known(["name", "field", "optional", "ttl"]);
+    row("secret", key, wanted.needed("name", "name the secret"), wanted.text("field"), wanted.flag("optional") ? "1" : "", wanted.time("ttl"));
+  }
+  if (secrets && !any) options.wrong("secrets", "nothing to load", hint);
+  const shape = options.get("shape") === undefined ? null : shapeOf(options.get("shape"), "shape", faults);
+  return faults.length ? { faults } : { rows, shape };
+}
