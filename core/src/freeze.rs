@@ -5,6 +5,7 @@ use crate::builder::{Builder, Layer, LayerKind, Step};
 use crate::decode;
 use crate::env::{TextEnv, Variables};
 use crate::file::TomlFile;
+use crate::guarded::{Guarded, UNNAMED, info_of};
 use crate::layers::{Data, Frozen, Given, Profile, Verb};
 use crate::plan::{By, Draft, NamedSource, Plan, Secret, SecretId, Use};
 use crate::report::{Fault, FaultKind};
@@ -237,7 +238,7 @@ impl Sourcing<'_> {
     }
 
     fn of_scheme(&mut self, scheme: &str, files: &[String]) -> settings::Built {
-        match self.given.iter().find(|source| source.info().scheme == scheme) {
+        match self.given.iter().find(|source| info_of(&***source).is_some_and(|info| info.scheme == scheme)) {
             Some(source) => Ok(source.clone()),
             None => self.build(scheme, files),
         }
@@ -356,12 +357,15 @@ fn resolve(
 }
 
 fn secret_of(plan: &mut Plan, source: Arc<dyn Source>, wanted: &crate::secrets::Wanted) -> SecretId {
-    let source = match plan.sources.iter().position(|named| Arc::ptr_eq(&named.source, &source)) {
+    let source = match plan.sources.iter().position(|named| named.source.is(&source)) {
         Some(n) => n,
         None => {
-            let scheme = source.info().scheme.into_owned();
+            let info = info_of(&*source);
+            let scheme =
+                info.as_ref().map_or_else(|| UNNAMED.to_owned(), |info| info.scheme.clone().into_owned());
             let same = plan.sources.iter().filter(|named| named.source.info().scheme == scheme).count();
             let name = if same == 0 { scheme } else { format!("{scheme} #{}", same + 1) };
+            let source = Arc::new(Guarded::new(name.clone(), source, info));
             plan.sources.push(NamedSource { name, source });
             plan.sources.len() - 1
         }

@@ -2,8 +2,8 @@
 
 use crate::builder::Builder;
 use crate::freeze;
-use crate::load::schemes;
-use crate::plan::Draft;
+use crate::load::{schemes, source_fault};
+use crate::plan::{Draft, SecretId};
 use crate::report::{LoadError, Report};
 use secretfig_source::{Ask, At};
 use serde::de::DeserializeOwned;
@@ -40,7 +40,7 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Builder<T> {
     /// ```
     ///
     /// # Errors
-    /// [`LoadError`] where layers cannot be read, or settings of sources are wrong.
+    /// [`LoadError`] where layers cannot be read, settings of sources are wrong, or a source panics.
     pub fn grants(self) -> Result<Vec<SourceGrants>, LoadError> {
         let known = self.factories.keys().cloned().chain(schemes(&self.sources)).collect();
         let mut draft = Draft::new(known);
@@ -49,8 +49,10 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Builder<T> {
             let profile = plan.profile.to_string();
             return Err(LoadError::new(Report { profile, faults: draft.faults, remarks: draft.remarks }));
         }
-        let each = plan.sources.iter().enumerate().filter_map(|(n, named)| {
+        let (mut each, mut faults) = (Vec::new(), Vec::new());
+        for (n, named) in plan.sources.iter().enumerate() {
             let info = named.source.info();
+            let mut of_source = Vec::new();
             let mut asks: BTreeSet<Ask> = BTreeSet::new();
             for (id, secret) in plan.secrets.iter().enumerate().filter(|(_, secret)| secret.source == n) {
                 let mut uses = plan.uses.iter().filter(|used| used.secret.0 as usize == id);
@@ -58,15 +60,25 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Builder<T> {
                     asks.insert(secret.ask.clone().at(At::Previous));
                 }
                 asks.insert(secret.ask.clone());
+                of_source.push(SecretId::nth(id));
             }
             let asks: Vec<Ask> = asks.into_iter().collect();
-            (!asks.is_empty()).then(|| SourceGrants {
-                source: named.name.clone(),
-                origin: info.origin,
-                policy: named.source.as_grants().map(|grants| grants.grants(&asks)),
-                asks: asks.iter().map(Ask::to_string).collect(),
-            })
-        });
-        Ok(each.collect())
+            if asks.is_empty() {
+                continue;
+            }
+            match named.source.grants(&asks) {
+                Ok(policy) => each.push(SourceGrants {
+                    source: named.name.clone(),
+                    origin: info.origin,
+                    policy,
+                    asks: asks.iter().map(Ask::to_string).collect(),
+                }),
+                Err(e) => faults.extend(of_source.first().map(|id| source_fault(&plan, *id, &e))),
+            }
+        }
+        if faults.is_empty() {
+            return Ok(each);
+        }
+        Err(LoadError::new(Report { profile: plan.profile.to_string(), faults, remarks: draft.remarks }))
     }
 }

@@ -5,6 +5,8 @@ use crate::leases::{give_all_back, tend};
 use crate::refresh::{Erased, Which, round};
 use crate::runtime;
 use crate::waiting::{self, Any};
+use secretfig_source::Tick;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::Location;
 use std::pin::pin;
@@ -47,6 +49,9 @@ const ENDED: u8 = 1;
 /// Between two rounds that a source's own news began: a source that cries without end costs no more than this.
 const BREATH: Duration = Duration::from_millis(100);
 
+/// Before a source is listened to again whose listening has panicked.
+const DEAF: Duration = Duration::from_secs(60);
+
 impl Slot {
     pub(crate) fn keep(&self, config: Arc<dyn Erased>, place: &'static Location<'static>) -> Keeper {
         let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -87,7 +92,7 @@ impl Drop for Kept {
         if std::thread::panicking() {
             tracing::error!(
                 target: "secretfig",
-                "a source panicked, which ended the refresher: call `keep_fresh()` again, and mend the source"
+                "the refresher panicked and has ended, and nothing is refreshed any more: call `keep_fresh()` again, and look at what the panic itself has said"
             );
         }
         self.config.kept(false);
@@ -101,13 +106,18 @@ enum Event {
     Stop,
     Woken,
     Look(Which),
+    /// Listening to that source has panicked.
+    Deaf(usize),
 }
 
 async fn run(config: Arc<dyn Erased>, shared: Arc<State>, _guard: Kept) {
     let asking = config.asking().clone();
     let sources = &asking.plan.sources;
+    // until when a source is not listened to
+    let mut deaf: BTreeMap<usize, Tick> = BTreeMap::new();
     loop {
-        let wake = config.next_wake().min(config.next_chore()).since(asking.clock.tick());
+        let now = asking.clock.tick();
+        let wake = config.next_wake().min(config.next_chore()).since(now);
         // far moments are capped: a timer wheel has an end
         let wake = wake.min(Duration::from_secs(24 * 3600));
         let mut events: Vec<Any<'_, Event>> = vec![
@@ -126,15 +136,26 @@ async fn run(config: Arc<dyn Erased>, shared: Arc<State>, _guard: Kept) {
             }),
         ];
         for (n, named) in sources.iter().enumerate() {
+            let wait = deaf.get(&n).map_or(Duration::ZERO, |until| until.since(now));
             events.push(Box::pin(async move {
-                named.source.changed().await;
-                Event::Look(Which::Source(n))
+                if !wait.is_zero() {
+                    runtime::sleep(wait).await;
+                }
+                match named.source.changed().await {
+                    true => Event::Look(Which::Source(n)),
+                    false => Event::Deaf(n),
+                }
             }));
         }
         let which = match waiting::first(events).await {
             Event::Stop => return,
             Event::Woken => continue,
             Event::Look(which) => which,
+            // what it had to say may be lost: it is looked at
+            Event::Deaf(n) => {
+                deaf.insert(n, asking.clock.tick().after(DEAF));
+                Which::Source(n)
+            }
         };
         // a slow answer to one holds up no other
         flipping(&*config, waiting::both(tend(&*config), round(&*config, which))).await;

@@ -85,6 +85,7 @@ mod figment;
 mod file;
 mod freeze;
 mod grants;
+mod guarded;
 #[cfg(feature = "figment")]
 mod handed_out;
 mod health;

@@ -5,6 +5,7 @@ use crate::builder::Builder;
 use crate::config::{Config, assembler};
 use crate::decode;
 use crate::freeze;
+use crate::guarded::info_of;
 use crate::leases::Desk;
 use crate::plan::{Draft, Plan, SecretId};
 use crate::policy::{Errand, Read};
@@ -109,7 +110,7 @@ where
 }
 
 pub(crate) fn schemes(sources: &[Arc<dyn Source>]) -> Vec<String> {
-    sources.iter().map(|source| source.info().scheme.into_owned()).collect()
+    sources.iter().filter_map(|source| Some(info_of(&**source)?.scheme.into_owned())).collect()
 }
 
 /// What the first wave brought.
@@ -210,7 +211,7 @@ fn sign_in_fault(plan: &Plan, source: usize, e: &SourceError) -> Fault {
     fault
 }
 
-fn source_fault(plan: &Plan, id: SecretId, e: &SourceError) -> Fault {
+pub(crate) fn source_fault(plan: &Plan, id: SecretId, e: &SourceError) -> Fault {
     let used = plan.uses.iter().find(|used| used.secret == id);
     let path = used.map(|used| used.path.clone()).unwrap_or_default();
     let origin = used.map_or(crate::tree::OriginId(0), |used| used.origin);

@@ -1,5 +1,6 @@
 //! Everything that is frozen at load: layers, origins, and which secrets are wanted where.
 
+use crate::guarded::Guarded;
 use crate::layers::{Frozen, Profile};
 use crate::report::{Fault, FaultKind, Place};
 use crate::secrets::Wanted;
@@ -56,7 +57,7 @@ pub(crate) struct Secret {
 #[derive(Clone)]
 pub(crate) struct NamedSource {
     pub(crate) name: String,
-    pub(crate) source: Arc<dyn Source>,
+    pub(crate) source: Arc<Guarded>,
 }
 
 /// The frozen plan of a configuration.

@@ -1,5 +1,6 @@
 //! What to ask for, and where in the configuration it goes: `[secrets]` entries and `SecretLayer`.
 
+use crate::guarded::info_of;
 use crate::layers::Profile;
 use crate::tree::KeyPath;
 use secretfig_source::{Ask, At, Format, Limits, Reading, Source};
@@ -163,7 +164,7 @@ impl<S: Source + 'static> From<S> for SecretLayer {
 impl fmt::Debug for SecretLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SecretLayer")
-            .field("source", &self.source.info().scheme)
+            .field("source", &info_of(&*self.source).map(|info| info.scheme).unwrap_or_default())
             .field("wanted", &self.wanted)
             .finish_non_exhaustive()
     }

@@ -4,9 +4,12 @@
 
 use secretfig::source::{Clock, ErrorKind, Tick, Withdrawn};
 use secretfig::testing::FakeSource;
-use secretfig::{Cause, Config, ExposeSecret, FaultKind, Invalid, Live, SecretLayer, SecretString, Wanted};
+use secretfig::{
+    Cause, Config, ExposeSecret, FaultKind, Invalid, Live, SecretLayer, SecretString, SystemClock, Wanted,
+};
 use serde::Deserialize;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 #[derive(Deserialize)]
@@ -455,10 +458,8 @@ async fn a_second_keeper_is_the_same_task_and_the_last_one_ends_it() {
     third.shutdown(Duration::from_secs(1)).await;
 }
 
-/// Answers once, and panics when it is looked at again, or while one waits for its news.
-struct Bad {
-    waited: bool,
-}
+/// Answers once, and panics when it is looked at again.
+struct Bad;
 
 #[secretfig::source::async_trait]
 impl secretfig::Source for Bad {
@@ -484,16 +485,6 @@ impl secretfig::Source for Bad {
     ) -> Vec<Result<secretfig::source::Probe, secretfig::SourceError>> {
         panic!("a bug of the source")
     }
-    async fn changed(&self) {
-        match self.waited {
-            true => panic!("a bug of the source"),
-            false => std::future::pending().await,
-        }
-    }
-}
-
-async fn bad(waited: bool) -> Config<OneOf> {
-    Config::<OneOf>::builder().merge(SecretLayer::from(Bad { waited }).put("a", "a")).load().await.unwrap()
 }
 
 #[derive(Deserialize)]
@@ -503,7 +494,8 @@ struct OneOf {
 
 #[tokio::test(start_paused = true)]
 async fn a_source_that_panics_fails_that_call_and_is_named() {
-    let config = bad(false).await;
+    let layer = SecretLayer::from(Bad).put("a", "a");
+    let config = Config::<OneOf>::builder().merge(layer).load().await.unwrap();
     let keeper = config.keep_fresh();
     let failed = config.refresh().await.failed;
     assert_eq!(failed[0].kind(), ErrorKind::Malformed);
@@ -513,15 +505,41 @@ async fn a_source_that_panics_fails_that_call_and_is_named() {
     assert!(config.section(|one| &one.a).get().is_ok());
 }
 
+/// A clock that panics in every task but the test's own, once it is told to.
+struct Faulty {
+    clock: SystemClock,
+    panics: Arc<AtomicBool>,
+}
+
+impl Clock for Faulty {
+    fn tick(&self) -> Tick {
+        assert!(
+            !self.panics.load(Ordering::Relaxed) || tokio::task::try_id().is_none(),
+            "a bug of the clock"
+        );
+        self.clock.tick()
+    }
+    fn wall(&self) -> std::time::SystemTime {
+        self.clock.wall()
+    }
+}
+
 #[tokio::test(start_paused = true)]
-async fn a_source_that_panics_kills_the_refresher_and_health_says_so() {
-    let config = bad(true).await;
-    let a = config.section(|one| &one.a);
+async fn a_panic_outside_of_sources_kills_the_refresher_and_health_says_so() {
+    let panics = Arc::new(AtomicBool::new(false));
+    let clock = Faulty { clock: SystemClock::default(), panics: panics.clone() };
+    let source = source();
+    let builder = Config::<App>::builder().merge(layer(&source)).clock(Arc::new(clock));
+    let config = builder.load().await.unwrap();
+    let mail = config.section(|app| &app.mail);
     let _keeper = config.keep_fresh();
+    tokio::task::yield_now().await;
+    assert_eq!(config.health().refresher, "running");
+    panics.store(true, Ordering::Relaxed);
     until("the task is dead", || config.health().refresher == "dead").await;
-    assert!(a.get().is_ok() && config.health().is_degraded());
+    assert!(mail.get().is_ok() && config.health().is_degraded());
     tokio::time::advance(Duration::from_secs(25 * 3600)).await;
-    assert!(a.get().is_err(), "no one flips the view, so readers look at the clock");
+    assert!(mail.get().is_err(), "no one flips the view, so readers look at the clock");
 }
 
 #[test]

@@ -4,10 +4,11 @@
 //! this list knows it. It is kept where the answer comes in, so that a future that is dropped at any later moment leaves
 //! its entry behind, and a [`Sweep`] finds it.
 
+use crate::guarded::Guarded;
 use crate::plan::SecretId;
 use crate::runtime;
 use crate::waiting;
-use secretfig_source::{ErrorKind, Fetched, Lease, Source, SourceError};
+use secretfig_source::{ErrorKind, Fetched, Lease, SourceError};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,14 +22,14 @@ pub(crate) struct Ledger(Arc<Mutex<Vec<Entry>>>);
 #[derive(Clone)]
 struct Entry {
     secret: SecretId,
-    source: Arc<dyn Source>,
+    source: Arc<Guarded>,
     name: String,
     lease: Lease,
 }
 
 impl Ledger {
     /// Notes what an answer made.
-    pub(crate) fn note(&self, secret: SecretId, source: &Arc<dyn Source>, name: &str, fetched: &Fetched) {
+    pub(crate) fn note(&self, secret: SecretId, source: &Arc<Guarded>, name: &str, fetched: &Fetched) {
         if let (Some(lease), false) = (&fetched.lease, fetched.repeatable) {
             let (source, name, lease) = (source.clone(), name.to_owned(), lease.clone());
             self.lock().push(Entry { secret, source, name, lease });

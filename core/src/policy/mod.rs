@@ -7,7 +7,7 @@
 //! 3. **retry** ([`retry`], [`budget`]): outages, up to three tries, as long as the endpoint's budget lasts. Outside the
 //!    breaker, so that each try asks it: one that opens between two tries ends them.
 //! 4. **breaker** ([`breaker`]): outside the attempt, since it counts what attempts give.
-//! 5. **attempt** ([`timeout`]): one call, its own time, its own panic.
+//! 5. **attempt** ([`timeout`]): one call and its own time. That a panic ends with it is [`crate::guarded`]'s.
 //!
 //! Each endpoint has its own breaker, budget, flights and number of calls at once: a manager that is down costs the others
 //! nothing. The machines are pure, with time and random as arguments; [`Line`] wires them. On the edge nothing sleeps and
