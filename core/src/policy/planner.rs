@@ -127,7 +127,7 @@ impl Asking {
         // that fails whatever happens
         let turn = usize::try_from(runtime::random() % (asks.len().max(1) as u64)).unwrap_or(0);
         asks.rotate_left(turn);
-        let mints = |ask: &Ask| errand(ask.clone()).mints(&*line.named.source);
+        let mints = |ask: &Ask| errand(ask.clone()).mints(&line.named.source);
         let (minting, shared): (Vec<_>, Vec<_>) = asks.into_iter().partition(|(_, ask)| mints(ask));
         let mut calls: Vec<Any<'_, Vec<Answered<E::Answer>>>> = Vec::new();
         for (id, ask) in minting {
