@@ -1,2 +1,5 @@
-import module from "./secretfig_bg.wasm?module"; import { initSync } from "./secretfig.js"; initSync({ module });
-export * from "./index.js";
+import module from "./secretfig_bg.wasm?module";
+import { start } from "./index.js";
+
+start(module);
+export { Config, isSecretfigError, load } from "./index.js";

@@ -1,4 +1,4 @@
-import { begin } from "./secretfig.js";
+import { begin, initSync } from "./secretfig.js";
 import { carry } from "./fetch.js";
 import { read as readOptions } from "./options.js";
 
@@ -32,13 +32,13 @@ function key() {
 }
 
 /** Carries a talk to its end, some requests at a time: hosts allow few connections. */
-async function converse(talk) {
+async function converse(talk, deadline) {
   for (;;) {
     const requests = JSON.parse(talk.step(performance.now(), Date.now(), Math.random()));
     if (!requests.length) return talk;
     const each = requests.entries();
     const carrier = async () => {
-      for (const [at, request] of each) await carry(talk, at, request);
+      for (const [at, request] of each) await carry(talk, at, request, deadline);
     };
     await Promise.all(Array.from({ length: 6 }, carrier));
   }
@@ -46,15 +46,15 @@ async function converse(talk) {
 
 const told = (talk) => JSON.parse(talk.told());
 
-async function open(given) {
+async function open(options) {
   try {
     // now and not later: the caller may change them meanwhile
-    const { rows, shape, faults } = readOptions(given);
+    const { given, shape, timeout, faults } = readOptions(options);
     if (faults) throw refused(faults);
-    const talk = await converse(begin(JSON.stringify({ rows, shape }), key()));
+    const talk = await converse(begin(JSON.stringify(given), key()), timeout);
     const [, , flaws] = told(talk), inner = talk.config();
     talk.free();
-    if (!flaws.length) return new Config(inner, shape);
+    if (!flaws.length) return new Config(inner, shape, timeout);
     inner?.free();
     throw refused(flaws);
   } catch (error) {
@@ -91,13 +91,13 @@ function held(inner, shape, path, whole) {
   return { due, error: errorOf([JSON.parse(rest)]), withheld: text[1] === "w" };
 }
 
-async function read(inner, shape, path, whole, context) {
+async function read([inner, shape, timeout], path, whole, context) {
   try {
     if (typeof path !== "string") throw wrong("wrong type", "a key is a string", "give the key path as a string");
     let { due, value, error, withheld } = held(inner, shape, path, whole);
     if (due || withheld) {
       // someone else may be looking already, and nobody waits for another's I/O: what is withheld is asked for by oneself
-      const looking = converse(inner.look(!!withheld));
+      const looking = converse(inner.look(!!withheld), timeout);
       // served as it is, while the host keeps this request's I/O alive for the look
       if (!error && behind(context, looking)) return value;
       const talk = await looking, looked = talk.config();
@@ -124,9 +124,9 @@ function behind(context, looking) {
   }
 }
 
-async function refresh(inner) {
+async function refresh([inner, , timeout]) {
   try {
-    const talk = await converse(inner.look(true));
+    const talk = await converse(inner.look(true), timeout);
     const [changed, refused, failed] = told(talk);
     talk.free();
     const lines = (flaws) => flaws.map((flaw) => faultOf(flaw).message).join("; ");
@@ -141,25 +141,24 @@ const explained = ([key, secret_name, revision, beaten]) => ({ key, secret: true
 // Around the object that lives in linear memory: what was freed there must not be asked again, not even by mistake.
 export class Config {
   #inner;
-  #shape;
-  constructor(inner, shape) {
-    this.#inner = inner;
-    this.#shape = shape;
-  }
+  constructor(...inner) { this.#inner = inner; }
   #held() {
     if (!this.#inner) throw wrong("misconfigured", "this configuration was freed", "load anew, or free it later");
     return this.#inner;
   }
-  get(path, context) { return read(this.#held(), this.#shape, path, false, context); }
-  section(name, context) { return read(this.#held(), this.#shape, name, true, context); }
-  explain() { return { profile: "edge", strict: true, keys: JSON.parse(this.#held().explain()).map(explained), remarks: [] }; }
+  get(path, context) { return read(this.#held(), path, false, context); }
+  section(name, context) { return read(this.#held(), name, true, context); }
+  explain() { return { profile: "edge", strict: true, keys: JSON.parse(this.#held()[0].explain()).map(explained), remarks: [] }; }
   refresh() { return refresh(this.#held()); }
   free() {
     const inner = this.#inner;
     this.#inner = undefined;
-    inner?.free();
+    inner?.[0].free();
   }
 }
 if (Symbol.dispose) Config.prototype[Symbol.dispose] = Config.prototype.free;
 
 export const load = (options) => open(options);
+
+/** For the entries beside: each has its own way to come by the module. */
+export const start = (module) => void initSync({ module });

@@ -1,9 +1,9 @@
 // What a caller of `load` gives, read once: every fault of it at once, and none quotes what was given. What is sound is
-// handed on as rows of texts.
+// handed on as lists of texts.
 
 // What a server can and `fetch` cannot. To ignore one of them would be to trust what its user does not.
 const notHere = "ca caCert caFile extraCa pin pins proxy clientCert clientCertFile clientKey clientKeyFile cert key dangerPlainHttp rejectUnauthorized skipVerify tlsServerName tokenFile".split(" ");
-const kinds = "v1 v2 database 1 2 kv-v1 kv-v2".split(" ");
+const kinds = "v1 v2 1 2 kv-v1 kv-v2".split(" ");
 
 /** One object of the options, as `at` names it. Each question about it tells what is wrong with the answer. */
 function reader(given, at, faults) {
@@ -52,6 +52,21 @@ function object(given, at, faults) {
   faults.push([at || "options", "wrong type", "wrong type, expected an object", "give an object"]);
 }
 
+/** Scheme, host and port, taken apart by the host's own parser. */
+function addressOf(text, options) {
+  const wrong = (hint) => options.wrong("address", "misconfigured", hint);
+  let url;
+  try {
+    url = new URL(text);
+  } catch {
+    return [wrong("no address: `https://host` or `https://host:port` is meant")];
+  }
+  if (url.username || url.password) wrong("an address takes no user and no password");
+  else if (/[?#\\\s]/.test(text) || url.pathname !== "/") wrong("an address takes no path, no query and no fragment");
+  else if (url.port === "0") wrong("no port: 1 to 65535 is meant");
+  return [url.protocol.slice(0, -1), url.hostname, url.port];
+}
+
 /** A copy of a shape: names and types, and no value. */
 function shapeOf(shape, at, faults, depth = 0) {
   let what = "no such type";
@@ -68,38 +83,37 @@ function shapeOf(shape, at, faults, depth = 0) {
   faults.push([at, "misconfigured", what, "write `string`, `number`, `boolean` or `any`, a list of one shape, or an object of shapes"]);
 }
 
-/** `{ rows, shape }`, or `{ faults }` of `[key, kind, what, hint]` each. */
+/** `{ given, shape, timeout }`, or `{ faults }` of `[key, kind, what, hint]` each. */
 export function read(given) {
-  const faults = [], rows = [];
-  const row = (...cells) => void rows.push(cells.map((cell) => cell ?? ""));
+  const faults = [], mounts = [], wanted = [];
+  const texts = (...cells) => cells.map((cell) => cell ?? "");
   const options = object(given, "", faults);
   if (!options) return { faults };
   options.known("provider address token appRole namespace mount prefix mounts secrets ttl maxStale timeout shape".split(" "));
   const provider = options.needed("provider", "set it to `vault`");
   if (provider && provider !== "vault") options.wrong("provider", "no such provider", "`vault` is the one there is");
-  row("address", options.needed("address", "set it to the server's origin, such as `https://vault.example:8200`"));
+  const address = options.needed("address", "set it to the server's origin, such as `https://vault.example:8200`");
+  const [scheme, host, port] = address ? addressOf(address, options) : [];
   const token = options.text("token");
-  for (const key of ["namespace", "mount", "prefix"]) {
-    const value = options.text(key);
-    if (value) row(key, value);
-  }
-  row("times", options.time("ttl", "300000"), options.time("maxStale", "86400000"), options.time("timeout", "3000"));
+  const [namespace, mount, prefix] = ["namespace", "mount", "prefix"].map(options.text);
+  const timeout = options.time("timeout", "3000");
+  const place = texts(namespace, mount, prefix, options.time("ttl", "300000"), options.time("maxStale", "86400000"), timeout);
+  let signIn = [token];
   const role = options.inner("appRole");
   if (options.get("appRole") === undefined) {
     if (options.get("token") === undefined) options.fault("token", "missing", "missing", "give `token` or `appRole`");
-    row("token", token);
   } else if (options.get("token") !== undefined) {
     options.wrong("token", "given beside `appRole`", "keep one of the two");
   } else if (role) {
     role.known(["roleId", "secretId", "mount"]);
-    row("appRole", role.text("mount") ?? "approle", role.needed("roleId", "give the role's id"), role.needed("secretId", "give a secret id of the role"));
+    signIn = ["", role.text("mount") ?? "approle", role.needed("roleId", "give the role's id"), role.needed("secretId", "give a secret id of the role")];
   }
   // of what kind each is; of a `null` one the server tells
-  const mounts = options.inner("mounts");
-  for (const mount in mounts && options.get("mounts")) {
-    const kind = mounts.text(mount);
-    if (kind && !kinds.includes(kind)) mounts.wrong(mount, "no such kind of mount", "kinds are `v1`, `v2` and `database`");
-    row("mounts", mount, kind);
+  const others = options.inner("mounts");
+  for (const mount in others && options.get("mounts")) {
+    const kind = others.text(mount);
+    if (kind && !kinds.includes(kind)) others.wrong(mount, "no such kind of mount", "kinds are `v1` and `v2`");
+    mounts.push(texts(mount.replace(/^\/+|\/+$/g, ""), kind));
   }
   const hint = "name what to load, such as `{ database: \"secret/myapp/database\" }`";
   const secrets = options.inner("secrets");
@@ -109,15 +123,15 @@ export function read(given) {
     any = true;
     const name = secrets.get(key);
     if (typeof name === "string" && name) {
-      row("secret", key, name);
+      wanted.push([key, name]);
       continue;
     }
-    const wanted = object(name, `secrets.${key}`, faults);
-    if (!wanted) continue;
-    wanted.known(["name", "field", "optional", "ttl"]);
-    row("secret", key, wanted.needed("name", "name the secret"), wanted.text("field"), wanted.flag("optional") ? "1" : "", wanted.time("ttl"));
+    const one = object(name, `secrets.${key}`, faults);
+    if (!one) continue;
+    one.known(["name", "field", "optional", "ttl"]);
+    wanted.push(texts(key, one.needed("name", "name the secret"), one.text("field"), one.flag("optional") ? "1" : "", one.time("ttl")));
   }
   if (secrets && !any) options.wrong("secrets", "nothing to load", hint);
   const shape = options.get("shape") === undefined ? null : shapeOf(options.get("shape"), "shape", faults);
-  return faults.length ? { faults } : { rows, shape };
+  return faults.length ? { faults } : { given: [texts(scheme, host, port, ...signIn), place, mounts, wanted, shape], shape, timeout: Number(timeout) };
 }

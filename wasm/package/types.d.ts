@@ -23,8 +23,8 @@ interface Common {
   timeout?: number | null | undefined;
 }
 
-/** What is mounted there: key/value without versions, with versions, or credentials of databases. */
-export type MountKind = "v1" | "v2" | "database";
+/** What is mounted there: key/value without versions, or with versions. */
+export type MountKind = "v1" | "v2";
 
 type SignIn =
   | { token: string; appRole?: null | undefined }
@@ -166,7 +166,7 @@ export type Kind =
   | "absent" | "denied" | "unauthenticated" | "throttled" | "sealed" | "standby" | "uninitialised" | "behind"
   | "unavailable" | "deleted" | "destroyed" | "disabled" | "expired" | "not yet valid" | "malformed" | "too large"
   | "timed out" | "unreachable" | "TLS refused" | "misconfigured"
-  | "missing" | "wrong type" | "invalid" | "document" | "setting" | "stale" | "withdrawn" | "lease ended"
+  | "missing" | "wrong type" | "invalid" | "document" | "setting" | "stale" | "withdrawn" | "broken"
   | (string & {});
 
 /** One thing that is wrong. It names keys and secrets, and holds no value. */

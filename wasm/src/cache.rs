@@ -5,7 +5,7 @@
 
 use crate::failure::{self, Flaw};
 use crate::given::Given;
-use crate::hold::{Candidate, Have, Hold};
+use crate::hold::{Candidate, Hold};
 use crate::json::Json;
 use crate::session::Manager;
 use crate::shape;
@@ -13,6 +13,7 @@ use crate::tree;
 use crate::wire::Wire;
 use secretfig_source::{Ask, ErrorKind, Node, SourceError, Tick, Validity};
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// A configuration, loaded or to be loaded.
@@ -62,11 +63,6 @@ impl Cache {
         Self { manager, timeout, shape, begun: Cell::new(0), hold }
     }
 
-    /// For one request of a conversation.
-    pub(crate) fn timeout(&self) -> Duration {
-        self.timeout
-    }
-
     pub(crate) fn is_due(&self, now: Tick) -> bool {
         self.hold.borrow().is_due(now)
     }
@@ -76,26 +72,26 @@ impl Cache {
     /// is nothing else.
     pub(crate) async fn look(&self, wire: &Wire, first: bool, all: bool) -> Looked {
         let mut looked = Looked::default();
-        let wanted = self.wanted(wire, all);
-        let mut candidates = Vec::new();
-        let mut again = Vec::new();
-        for (secret, read) in self.read(wire, &wanted, first, &mut looked).await {
-            match read {
-                Ok(candidate) => self.sort(wire, candidate, &mut candidates, &mut again),
-                Err(error) if first => {
-                    let hold = self.hold.borrow();
-                    looked.failed.extend(hold.keys(secret).map(|key| Flaw::of_secret(key, &error)));
+        let (mut candidates, mut back) = (Vec::new(), Vec::<Candidate>::new());
+        let mut wanted = self.wanted(wire, all);
+        for again in [false, true] {
+            for (secret, read) in self.read(wire, &wanted, first, &mut looked).await {
+                match read {
+                    Ok(candidate) if again => {
+                        // a step back is believed when a second look sees it too: a replica may be behind
+                        if back
+                            .iter()
+                            .any(|seen| seen.secret == secret && seen.revision() == candidate.revision())
+                        {
+                            candidates.push(candidate);
+                        }
+                    }
+                    Ok(candidate) => self.sort(wire, candidate, &mut candidates, &mut back),
+                    Err(_) if again => {}
+                    Err(error) => self.failed(wire, first, secret, &error, &mut looked),
                 }
-                Err(error) => self.failed(wire, secret, &error, &mut looked),
             }
-        }
-        // a step back is believed when a second look sees it too: a replica may be behind
-        let secrets: Vec<usize> = again.iter().map(|candidate: &Candidate| candidate.secret).collect();
-        for (_, read) in self.read(wire, &secrets, false, &mut looked).await {
-            let Ok(read) = read else { continue };
-            if again.iter().any(|c| c.secret == read.secret && c.revision() == read.revision()) {
-                candidates.push(read);
-            }
+            wanted = back.iter().map(|candidate| candidate.secret).collect();
         }
         if first && !looked.failed.is_empty() {
             return looked;
@@ -118,16 +114,7 @@ impl Cache {
         let now = wire.now().tick;
         let mut hold = self.hold.borrow_mut();
         // for this long others leave it to who looks now
-        let mut wanted = hold.looks(all, now, self.timeout.saturating_mul(4));
-        // what is made by being read is not read to see whether it has changed
-        wanted.retain(|secret| {
-            let lent = hold.is_lent(*secret, now);
-            if lent {
-                hold.well(*secret, now, wire.random());
-            }
-            !lent
-        });
-        wanted
+        hold.looks(all, now, self.timeout.saturating_mul(4))
     }
 
     /// Reads these.
@@ -138,7 +125,6 @@ impl Cache {
         }
         let begun = self.begun.get() + 1;
         self.begun.set(begun);
-        let asked = wire.now().tick;
         let answers = match self.manager.fetch(wire, &asks).await {
             Ok(answers) => answers,
             Err(error) if first => {
@@ -155,16 +141,16 @@ impl Cache {
                 Ok(fetched) if fetched.expires.is_some_and(|at| at <= wall) => {
                     Err(SourceError::new(ErrorKind::Validity(Validity::Expired), "vault"))
                 }
-                Ok(fetched) => Ok(Have::Got(fetched)),
+                Ok(fetched) => Ok(Some(Rc::new(fetched))),
                 // what was there once is taken away, and that is told
                 Err(error)
                     if error.kind() == ErrorKind::Absent && self.hold.borrow().may_be_absent(secret) =>
                 {
-                    Ok(Have::Absent)
+                    Ok(None)
                 }
                 Err(error) => Err(error),
             };
-            all.push((secret, have.map(|have| Candidate { secret, have, begun, asked })));
+            all.push((secret, have.map(|have| Candidate { secret, have, begun })));
         }
         all
     }
@@ -181,9 +167,14 @@ impl Cache {
         }
     }
 
-    fn failed(&self, wire: &Wire, secret: usize, error: &SourceError, looked: &mut Looked) {
-        self.hold.borrow_mut().failed(secret, error, wire.now().tick, wire.random());
-        looked.failed.push(Flaw::of_secret("", error));
+    fn failed(&self, wire: &Wire, first: bool, secret: usize, error: &SourceError, looked: &mut Looked) {
+        let mut hold = self.hold.borrow_mut();
+        hold.failed(secret, error, wire.now().tick, wire.random());
+        if first {
+            looked.failed.extend(hold.keys(secret).map(|key| Flaw::of_secret(key, error)));
+        } else {
+            looked.failed.push(Flaw::of_secret("", error));
+        }
     }
 
     fn publish(&self, wire: &Wire, candidates: &[Candidate], looked: &mut Looked) -> Result<(), Vec<Flaw>> {

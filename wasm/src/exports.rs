@@ -6,13 +6,14 @@ use crate::cache::{Cache, Looked};
 use crate::given::Given;
 use crate::json::Json;
 use crate::wire::{Wire, millis, status};
-use http::{HeaderMap, header::RETRY_AFTER};
+use http::HeaderMap;
 use secretfig_source::Tick;
-use secretfig_source::protocol::{HttpError, HttpFault, Limits, Reply, Request};
+use secretfig_source::protocol::{HttpError, HttpFault, Reply, Request};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 use wasm_bindgen::prelude::*;
 use zeroize::Zeroizing;
 
@@ -51,7 +52,7 @@ impl Talk {
 #[wasm_bindgen]
 impl Talk {
     /// Goes on, at this time: milliseconds of `performance.now()` and `Date.now()`; and a `Math.random()`. Gives, as
-    /// JSON, what to send: `[method, url, {headers}, body, deadline in ms, most bytes of the reply]` each.
+    /// JSON, what to send: `[method, url, headers, body]` each.
     pub fn step(&mut self, tick: f64, wall: f64, random: f64) -> JsValue {
         self.wire.at(tick, wall, random);
         if let Some(work) = &mut self.work
@@ -60,41 +61,31 @@ impl Talk {
             self.work = None;
             self.looked = looked;
         }
-        let timeout = self.cache.as_ref().map(|cache| cache.timeout()).unwrap_or_default();
         let mut json = Json::default();
-        json.list(self.wire.take().iter(), &mut |json, request| {
-            sent(request, json);
-            json.raw(",")
-                .number(timeout.as_millis())
-                .raw(",")
-                .number(Limits::default().max_bytes as u128)
-                .raw("]");
-        });
+        json.list(self.wire.take().iter(), &mut |json, request| sent(request, json));
         json.to_js()
     }
 
     /// A whole reply to that request of the step. `retry_after` in seconds, negative where the server says nothing of it.
     pub fn reply(&self, at: usize, code: u16, retry_after: f64, body: Vec<u8>) {
         let body = Zeroizing::new(body);
+        let reply = status(code).map(|status| Reply::new(status, HeaderMap::new(), body));
         self.wire.reply(
             at,
-            status(code).map(|status| {
-                let mut headers = HeaderMap::new();
-                if retry_after >= 0.0 {
-                    // a float's cast saturates
-                    headers.insert(RETRY_AFTER, (retry_after as u32).into());
-                }
-                Reply::new(status, headers, body)
-            }),
+            match reply {
+                // a float's cast saturates
+                Ok(reply) if retry_after >= 0.0 => Ok(reply.waiting(Duration::from_secs(retry_after as u64))),
+                reply => reply,
+            },
         );
     }
 
-    /// No whole reply: `timeout`, `tls`, `large`, or anything else for the network.
-    pub fn failed(&self, at: usize, fault: &str) {
+    /// No whole reply came, by one of the faults that `package/fetch.js` names.
+    pub fn failed(&self, at: usize, fault: u8) {
         let fault = match fault {
-            "timeout" => HttpFault::Timeout,
-            "tls" => HttpFault::Tls,
-            "large" => HttpFault::TooLarge,
+            1 => HttpFault::Timeout,
+            2 => HttpFault::Tls,
+            3 => HttpFault::TooLarge,
             _ => HttpFault::Transport,
         };
         self.wire.reply(at, Err(HttpError::new(fault)));
@@ -144,10 +135,10 @@ impl Config {
 
 fn sent(request: &Request, json: &mut Json) {
     json.raw("[").text(request.method().as_str()).raw(",").text(&request.url()).raw(",");
-    json.list(request.headers().iter(), &mut |json, (name, value)| {
+    json.list(request.fields().iter(), &mut |json, (name, value)| {
         // INVARIANT: what we send is made of texts
-        json.raw("[").text(name.as_str()).raw(",").text(value.to_str().unwrap_or_default()).raw("]");
+        json.raw("[").text(name).raw(",").text(value.to_str().unwrap_or_default()).raw("]");
     });
     // INVARIANT: a body is JSON
-    json.raw(",").text(std::str::from_utf8(request.payload()).unwrap_or_default());
+    json.raw(",").text(std::str::from_utf8(request.payload()).unwrap_or_default()).raw("]");
 }

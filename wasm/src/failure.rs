@@ -67,11 +67,6 @@ impl Flaw {
                 "is withheld: it was taken away a while ago",
                 "restore the secret, or take it out of the configuration",
             ),
-            Cause::LeaseEnded => (
-                "lease ended",
-                "is withheld: its lease has ended",
-                "see why no other is made: `refresh()` tells",
-            ),
         };
         let mut flaw = Self::new(key, kind, why, hint);
         flaw.secret = Some(secret.to_owned());

@@ -1,9 +1,10 @@
-//! What JavaScript gives, in the form that `package/options.js` has made of it: rows of texts, by their first one.
+//! What JavaScript gives, in the form that `package/options.js` has made of it: lists of texts.
 
 use crate::failure::Flaw;
 use crate::hold::Wanted;
 use crate::session::Manager;
-use crate::tree::{child, text};
+use crate::tree::text;
+use secretfig_source::protocol::{Origin, Refused};
 use secretfig_source::{Document, Format, Node, Reading, SourceError};
 use secretfig_vault::{Auth, Given as Shown, Kind, SecretId, Settings, protocol::Vault};
 use std::time::Duration;
@@ -20,82 +21,76 @@ pub(crate) struct Given {
 }
 
 impl Given {
-    /// From a JSON object: `rows` and `shape`. `key` is random and secret.
+    /// From a JSON list: the server and what signs in there, where names lie and for how long they are served, other mounts,
+    /// what is wanted, and its shape. `key` is random and secret.
     ///
     /// # Errors
     /// Every setting that cannot be.
     pub(crate) fn read(given: &str, key: &[u8]) -> Result<Self, Vec<Flaw>> {
         let how = Reading { format: Format::Json, allow_empty: true, ..Reading::default() };
         let given = Document::from_text(given).read(&how).unwrap_or(Node::Null);
-        let Some(Node::List(rows)) = child(&given, "rows") else { return Err(Vec::new()) };
-        let mut flaws = Vec::new();
-        let (mut address, mut auth, mut secrets, mut times) = ("", None, Vec::new(), [Duration::ZERO; 3]);
-        for row in rows {
-            match cell(row, 0) {
-                "address" => address = cell(row, 1),
-                "token" => auth = Some(Auth::Token(cell(row, 1).into())),
-                "appRole" => {
-                    let [mount, role_id, secret_id] = [1, 2, 3].map(|n| cell(row, n));
-                    auth = Some(Auth::AppRole {
-                        mount: mount.to_owned(),
-                        role_id: Shown::Text(role_id.into()),
-                        secret_id: SecretId::Plain(Shown::Text(secret_id.into())),
-                    });
-                }
-                "secret" => secrets.push(wanted(row)),
-                "times" => times = [1, 2, 3].map(|n| time(cell(row, n))),
-                _ => {}
-            }
+        let [server, place, mounts, wanted] = [0, 1, 2, 3].map(|n| part(&given, n));
+        let [scheme, host, port, token, auth_mount, role_id, secret_id] = cells(server);
+        let [namespace, mount, prefix, ttl, max_stale, timeout, _] = cells(place);
+        let port = port.parse().ok().and_then(|port: u64| port.try_into().ok());
+        let auth = if token.is_empty() {
+            let [role_id, secret_id] = [role_id, secret_id].map(|text| Shown::Text(text.into()));
+            Auth::AppRole { mount: auth_mount.to_owned(), role_id, secret_id: SecretId::Plain(secret_id) }
+        } else {
+            Auth::Token(token.into())
+        };
+        let mut known = Vec::new();
+        for row in list(mounts) {
+            let [mount, kind, ..] = cells(row);
+            known.push((mount.to_owned(), Kind::parse(kind)));
         }
-        let auth = auth.ok_or_else(Vec::new)?;
-        let mut settings = Settings::new(address, auth).map_err(|e| vec![wrong("address", &e)])?;
-        for row in rows {
-            let (name, value) = (cell(row, 0), cell(row, 1));
-            let set = settings.clone();
-            let set = match name {
-                "namespace" => set.namespace(value),
-                "mount" => set.mount(value),
-                "prefix" => set.prefix(value),
-                "mounts" => set.known_mount(value.trim_matches('/'), Kind::parse(cell(row, 2))),
-                _ => continue,
-            };
-            match set {
-                Ok(set) => settings = set,
-                Err(e) if name == "mounts" => flaws.push(wrong(&crate::tree::join(name, value), &e)),
-                Err(e) => flaws.push(wrong(name, &e)),
-            }
-        }
+        let origin = Origin::of_parts(scheme, host, port);
+        let of_address = |refused: Refused| vec![wrong("address", &refused.of_source("vault"))];
+        let settings = Settings::at(origin.map_err(of_address)?, auth);
+        let settings = settings.map_err(|e| vec![wrong("options", &e)])?;
+        let settings = match settings.names(namespace, mount, prefix, &known) {
+            Ok(settings) => settings,
+            Err(all) => return Err(all.iter().map(|(option, e)| wrong(option, e)).collect()),
+        };
         let Ok(key) = key.try_into() else {
             let hint = "load inside of a request: at the top of a module a Worker gives no random, no clock and no network";
-            flaws.push(Flaw::new("options", "misconfigured", "this host gives no random here", hint));
-            return Err(flaws);
+            return Err(vec![Flaw::new("options", "misconfigured", "this host gives no random here", hint)]);
         };
-        if !flaws.is_empty() {
-            return Err(flaws);
-        }
         let vault = Vault::new(settings, key).map_err(|e| vec![wrong("options", &e)])?;
-        let [ttl, max_stale, timeout] = times;
-        let shape = child(&given, "shape").unwrap_or(&Node::Null).clone();
-        Ok(Self { manager: Manager::new(vault), secrets, ttl, max_stale, timeout, shape })
+        let [ttl, max_stale, timeout] = [ttl, max_stale, timeout].map(time);
+        let secrets = list(wanted).iter().map(self::wanted).collect();
+        Ok(Self {
+            manager: Manager::new(vault),
+            secrets,
+            ttl,
+            max_stale,
+            timeout,
+            shape: part(&given, 4).clone(),
+        })
     }
 }
 
-/// `secret`, its key, its name, a field of it, whether it is optional, and its ttl.
+/// Its key, its name, a field of it, whether it is optional, and its ttl.
 fn wanted(row: &Node) -> Wanted {
-    let field = Some(cell(row, 3)).filter(|field| !field.is_empty());
-    let ttl = Some(cell(row, 5)).filter(|ttl| !ttl.is_empty());
-    let mut wanted = Wanted::new(cell(row, 1), cell(row, 2));
-    wanted.reading.field = field.map(Into::into);
-    wanted.optional = !cell(row, 4).is_empty();
-    wanted.ttl = ttl.map(time);
+    let [key, name, field, optional, ttl, ..] = cells(row);
+    let mut wanted = Wanted::new(key, name);
+    wanted.reading.field = Some(field).filter(|field| !field.is_empty()).map(Into::into);
+    wanted.optional = !optional.is_empty();
+    wanted.ttl = Some(ttl).filter(|ttl| !ttl.is_empty()).map(time);
     wanted
 }
 
-fn cell(row: &Node, n: usize) -> &str {
-    match row {
-        Node::List(cells) => cells.get(n).and_then(text).unwrap_or_default(),
-        _ => "",
-    }
+fn list(node: &Node) -> &[Node] {
+    if let Node::List(list) = node { list } else { &[] }
+}
+
+fn part(node: &Node, n: usize) -> &Node {
+    list(node).get(n).unwrap_or(&Node::Null)
+}
+
+/// Its texts; empty where there are not so many.
+fn cells(row: &Node) -> [&str; 7] {
+    std::array::from_fn(|n| text(part(row, n)).unwrap_or_default())
 }
 
 /// Whole milliseconds.

@@ -7,6 +7,7 @@ use crate::tree;
 use crate::wire::millis;
 use secretfig_source::{Ask, ErrorKind, Fetched, Node, Reading, Revision, SourceError, Tick};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// One wanted secret: the key at which it belongs, its name, and how it is read.
@@ -44,12 +45,8 @@ struct Use {
     secret: usize,
 }
 
-/// What the source gave last. A value is read out of its document at each assembly.
-#[derive(Clone)]
-pub(crate) enum Have {
-    Got(Fetched),
-    Absent,
-}
+/// What the source gave last, or nothing where it has none. A value is read out of its document at each assembly.
+pub(crate) type Have = Option<Rc<Fetched>>;
 
 /// Takes a key, and each secret that gives it with its revision.
 type Explained<'a> = dyn FnMut(&str, &[(&str, &str)]) + 'a;
@@ -68,8 +65,6 @@ struct State {
     /// When the source last answered.
     seen: Tick,
     due: Tick,
-    /// When the lease ends that it came with.
-    ends: Option<Tick>,
     /// The first and the last sighting of its being taken away, and whether those are two.
     gone: Option<(Tick, Tick, bool)>,
 }
@@ -79,30 +74,19 @@ struct State {
 pub(crate) enum Cause {
     Stale,
     Withdrawn,
-    LeaseEnded,
 }
 
 /// What is to be put in place of a state's document.
 pub(crate) struct Candidate {
     pub(crate) secret: usize,
     pub(crate) have: Have,
-    /// By a count of reads, and when.
+    /// By a count of reads.
     pub(crate) begun: u64,
-    pub(crate) asked: Tick,
 }
 
 impl Candidate {
     pub(crate) fn revision(&self) -> Option<&Revision> {
-        self.have.revision()
-    }
-}
-
-impl Have {
-    fn revision(&self) -> Option<&Revision> {
-        match self {
-            Have::Got(fetched) => Some(&fetched.revision),
-            Have::Absent => None,
-        }
+        self.have.as_ref().map(|fetched| &fetched.revision)
     }
 }
 
@@ -145,7 +129,7 @@ impl Hold {
 
     /// It is optional, and nothing of it is held.
     pub(crate) fn may_be_absent(&self, secret: usize) -> bool {
-        self.states.get(secret).is_some_and(|state| state.optional && matches!(state.have, Have::Absent))
+        self.states.get(secret).is_some_and(|state| state.optional && state.have.is_none())
     }
 
     /// The secrets to be looked at: those that are due, or all. They are due again after `claim`, so that others leave
@@ -165,17 +149,11 @@ impl Hold {
         self.states.iter().any(|state| state.due <= now)
     }
 
-    /// Whether it was made by being read, and so is not read again before half its lease is over.
-    pub(crate) fn is_lent(&self, secret: usize, now: Tick) -> bool {
-        let Some(state) = self.states.get(secret) else { return false };
-        let (Have::Got(fetched), Some(ends)) = (&state.have, state.ends) else { return false };
-        let half = fetched.lease.as_ref().map_or(Duration::ZERO, |lease| lease.lives() / 2);
-        now.after(half) < ends
-    }
-
     /// Whether it is what is served.
     pub(crate) fn is_held(&self, candidate: &Candidate) -> bool {
-        self.states.get(candidate.secret).is_some_and(|state| state.have.revision() == candidate.revision())
+        self.states
+            .get(candidate.secret)
+            .is_some_and(|state| state.have.as_ref().map(|fetched| &fetched.revision) == candidate.revision())
     }
 
     /// Whether it would be a step back to what was served before.
@@ -232,18 +210,16 @@ impl Hold {
         }
         self.root = root;
         let mut changed = Vec::new();
-        for Candidate { secret, have, begun, asked } in taken {
+        for Candidate { secret, have, begun } in taken {
             let Some(state) = self.states.get_mut(*secret) else { continue };
-            state.have = have.clone();
+            state.have.clone_from(have);
             state.begun = *begun;
-            state.ends = None;
-            if let Have::Got(fetched) = have {
+            if let Some(fetched) = have {
                 state.published.retain(|revision| *revision != fetched.revision);
                 state.published.push(fetched.revision.clone());
                 if state.published.len() > REMEMBERED {
                     state.published.remove(0);
                 }
-                state.ends = fetched.lease.as_ref().map(|lease| asked.after(lease.lives()));
             }
             state.well(now, random);
             changed.push(*secret);
@@ -254,7 +230,7 @@ impl Hold {
     fn assembled<'h>(&self, have: &dyn Fn(usize) -> Option<&'h Have>) -> Result<Node, Vec<Flaw>> {
         let (mut root, mut flaws) = (Node::Table(BTreeMap::new()), Vec::new());
         for Use { wanted, secret } in &self.uses {
-            let Some(Have::Got(fetched)) = have(*secret) else { continue };
+            let Some(Some(fetched)) = have(*secret) else { continue };
             let (key, name) = (&wanted.key, wanted.ask.name());
             match fetched.document.read(&wanted.reading) {
                 Ok(node) if key.is_empty() && !matches!(node, Node::Table(_)) => {
@@ -318,7 +294,7 @@ impl Hold {
         }
         let mut secrets = Vec::new();
         for Use { wanted, secret } in &self.uses {
-            let Some(Have::Got(fetched)) = self.states.get(*secret).map(|state| &state.have) else {
+            let Some(Some(fetched)) = self.states.get(*secret).map(|state| &state.have) else {
                 continue;
             };
             if !wanted.key.is_empty() && !tree::is_under(key, &wanted.key) {
@@ -339,18 +315,7 @@ impl Hold {
 impl State {
     fn new(ask: Ask, ttl: Duration, optional: bool) -> Self {
         let (seen, due) = (Tick::default(), Tick::default());
-        Self {
-            ask,
-            ttl,
-            optional,
-            have: Have::Absent,
-            begun: 0,
-            published: Vec::new(),
-            seen,
-            due,
-            ends: None,
-            gone: None,
-        }
+        Self { ask, ttl, optional, have: None, begun: 0, published: Vec::new(), seen, due, gone: None }
     }
 
     fn well(&mut self, now: Tick, random: f64) {
@@ -360,18 +325,13 @@ impl State {
     }
 
     fn withheld(&self, max_stale: Duration, now: Tick) -> Option<Cause> {
-        if matches!(self.have, Have::Absent) {
-            return None;
-        }
-        // a lease says itself how long it may be used without asking
-        let ends = match self.ends {
-            Some(ends) => (ends, Cause::LeaseEnded),
-            None => (self.seen.after(max_stale), Cause::Stale),
-        };
+        self.have.as_ref()?;
         // a deletion counts once it was seen twice
-        let gone = self.gone.filter(|(_, _, sure)| *sure);
-        let gone = gone.map(|(first, ..)| (first.after(REVOKED_GRACE), Cause::Withdrawn));
-        gone.into_iter().chain([ends]).find(|(until, _)| *until <= now).map(|(_, cause)| cause)
+        match self.gone {
+            Some((first, _, true)) if first.after(REVOKED_GRACE) <= now => Some(Cause::Withdrawn),
+            _ if self.seen.after(max_stale) <= now => Some(Cause::Stale),
+            _ => None,
+        }
     }
 }
 
@@ -384,7 +344,7 @@ fn jittered(ttl: Duration, random: f64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use secretfig_source::{Document, Lease, Withdrawn};
+    use secretfig_source::{Document, Withdrawn};
 
     fn at(seconds: u64) -> Tick {
         Tick::from_start(Duration::from_secs(seconds))
@@ -400,8 +360,8 @@ mod tests {
     }
 
     fn got(secret: usize, begun: u64, revision: &str, json: &str) -> Candidate {
-        let have = Have::Got(Fetched::new(Document::from_text(json), Revision::new(revision)));
-        Candidate { secret, have, begun, asked: at(0) }
+        let have = Some(Rc::new(Fetched::new(Document::from_text(json), Revision::new(revision))));
+        Candidate { secret, have, begun }
     }
 
     fn publish(hold: &mut Hold, candidates: &[Candidate], now: u64) -> Result<Vec<usize>, Vec<Flaw>> {
@@ -458,19 +418,11 @@ mod tests {
     #[test]
     fn what_is_held_is_served_to_its_end_and_no_longer() {
         let mut hold = hold(&[("a", "one", false), ("b", "two", false), ("c", "three", true)]);
-        let mut lent = got(1, 1, "1", r#"{"user": "u"}"#);
-        if let Have::Got(fetched) = &mut lent.have {
-            fetched.lease = Some(Lease::new("id", Duration::from_secs(3600), true));
-        }
-        publish(&mut hold, &[got(0, 1, "1", r#"{"x": "y"}"#), lent], 10).unwrap();
+        publish(&mut hold, &[got(0, 1, "1", r#"{"x": "y"}"#)], 10).unwrap();
         assert!(hold.may_be_absent(2) && !hold.may_be_absent(0));
-        assert!(hold.is_lent(1, at(1799)) && !hold.is_lent(1, at(1800)) && !hold.is_lent(0, at(10)));
         let day = 24 * 3600;
         assert_eq!((hold.withheld("a.x", at(day + 9)), hold.withheld("c", at(day + 9))), (None, None));
         assert_eq!(hold.withheld("a.x", at(day + 10)), Some((Cause::Stale, "one")));
-        // from the asking on, for that is when the lease may have begun
-        assert_eq!(hold.withheld("b", at(3599)), None);
-        assert_eq!(hold.withheld("b.user", at(3600)), Some((Cause::LeaseEnded, "two")));
         // seen once, it may be a mistake
         hold.failed(0, &absent(), at(20), 0.0);
         hold.failed(0, &absent(), at(21), 0.0);

@@ -20,11 +20,6 @@ impl Json {
         self
     }
 
-    /// A whole number.
-    pub(crate) fn number(&mut self, number: u128) -> &mut Self {
-        self.raw(&number.to_string())
-    }
-
     /// A string.
     pub(crate) fn text(&mut self, text: &str) -> &mut Self {
         self.tagged("", text)

@@ -43,3 +43,7 @@ mod tree;
 mod wire;
 
 pub use exports::{Config, Talk, begin};
+
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+#[global_allocator]
+static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();

@@ -34,23 +34,22 @@ impl Manager {
     ) -> Result<Vec<Result<Fetched, SourceError>>, SourceError> {
         let mut stale = None;
         loop {
-            let session = match self.session(wire, stale.as_ref()) {
-                Some(session) => session,
-                None => {
-                    let mut said = Said { exchange: self.vault.sign_in(), answer: None };
-                    drive(wire, &mut said).await?;
-                    let signed_in = said.answer.unwrap_or_else(|| Err(refused()))?;
-                    let session = signed_in.session.clone();
-                    *self.signed_in.borrow_mut() = Some(signed_in);
-                    session
+            let session = self.session(wire, stale.as_ref());
+            let (mut signed_in, mut answers) = (None, None);
+            let conversation: Box<dyn Conversation + '_> = match &session {
+                Some(session) => {
+                    Box::new(Said { exchange: self.vault.fetch(session.clone(), asks), answer: &mut answers })
                 }
+                None => Box::new(Said { exchange: self.vault.sign_in(), answer: &mut signed_in }),
             };
-            let mut said = Said { exchange: self.vault.fetch(session.clone(), asks), answer: None };
-            drive(wire, &mut said).await?;
-            match said.answer {
-                Some(answers) => return Ok(answers),
-                None if stale.is_none() => stale = Some(session),
-                None => return Err(refused()),
+            drive(wire, conversation).await?;
+            match (session, answers) {
+                (Some(_), Some(answers)) => return Ok(answers),
+                (Some(session), None) if stale.is_none() => stale = Some(session),
+                (Some(_), None) => return Err(refused()),
+                (None, _) => {
+                    *self.signed_in.borrow_mut() = Some(signed_in.unwrap_or_else(|| Err(refused()))?);
+                }
             }
         }
     }
@@ -76,25 +75,25 @@ trait Conversation {
 }
 
 /// With its answer; none where the session is no longer accepted.
-struct Said<'a, T> {
+struct Said<'a, 'b, T> {
     exchange: Box<dyn Exchange<Output = T> + 'a>,
-    answer: Option<T>,
+    answer: &'b mut Option<T>,
 }
 
-impl<T> Conversation for Said<'_, T> {
+impl<T> Conversation for Said<'_, '_, T> {
     fn step(&mut self, replies: Replies, now: Now) -> Vec<Request> {
         match self.exchange.step(replies, now) {
             Step::Send(requests) => requests,
             Step::SignIn => Vec::new(),
             Step::Done(answer) => {
-                self.answer = Some(answer);
+                *self.answer = Some(answer);
                 Vec::new()
             }
         }
     }
 }
 
-async fn drive(wire: &Wire, conversation: &mut dyn Conversation) -> Result<(), SourceError> {
+async fn drive(wire: &Wire, mut conversation: Box<dyn Conversation + '_>) -> Result<(), SourceError> {
     let mut replies = Vec::new();
     for _ in 0..MAX_STEPS {
         let requests = conversation.step(replies, wire.now());

@@ -37,7 +37,7 @@ fn part(shape: &Node, node: Option<&Node>, at: &str, flaws: &mut Vec<Flaw>) {
         }
         (Node::List(shapes), Node::List(list)) => {
             for (n, node) in list.iter().enumerate() {
-                part(shapes.first().unwrap_or(&Node::Null), Some(node), &join(at, &n.to_string()), flaws);
+                part(shapes.first().unwrap_or(&Node::Null), Some(node), &join(at, &tree::number(n)), flaws);
             }
             return;
         }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Written {
     /// No point and no exponent.
-    pub(crate) whole: bool,
+    whole: bool,
     /// From the first that is not zero.
     pub(crate) digits: usize,
     /// It is below ten to the power of this.
@@ -18,26 +18,28 @@ pub(crate) struct Written {
 impl Written {
     /// `-1.5e3`, also `+5`, `.5` and `5.`, as Rust's own reading of a float has it; no `inf`, no `NaN`.
     pub(crate) fn read(text: &str) -> Option<Self> {
-        let (mut digits, mut before, mut point, mut any) = (0_usize, 0_i64, false, false);
-        let mut bytes = text.strip_prefix(['+', '-']).unwrap_or(text).bytes();
-        let exponent = loop {
-            match bytes.next() {
-                None => break 0,
-                Some(b'e' | b'E') => {
-                    let power = text.get(text.len() - bytes.len()..)?;
-                    break i64::from(power.parse::<i32>().ok()?);
+        let mut written = Self { whole: true, digits: 0, magnitude: 0 };
+        let (mut bytes, mut point, mut any) = (unsigned(text).bytes(), false, false);
+        while let Some(byte) = bytes.next() {
+            match byte {
+                b'e' | b'E' => {
+                    written.whole = false;
+                    let exponent = text.get(text.len() - bytes.len()..)?;
+                    let power = exponent_of(unsigned(exponent))?;
+                    written.magnitude += if exponent.starts_with('-') { -power } else { power };
+                    break;
                 }
-                Some(b'.') if !point => point = true,
-                Some(digit @ b'0'..=b'9') => {
+                b'.' if !point => point = true,
+                b'0'..=b'9' => {
                     any = true;
-                    digits += usize::from(digits > 0 || digit != b'0');
-                    before += i64::from(!point && digits > 0);
+                    written.digits += usize::from(written.digits > 0 || byte != b'0');
+                    written.magnitude += i64::from(!point && written.digits > 0);
                 }
-                Some(_) => return None,
+                _ => return None,
             }
-        };
-        let whole = !point && !text.contains(['e', 'E']);
-        any.then_some(Self { whole, digits, magnitude: before + exponent })
+        }
+        written.whole &= !point;
+        any.then_some(written)
     }
 
     /// Whether JavaScript's number surely has room for it: it is below 1e308, and so finite there.
@@ -46,10 +48,27 @@ impl Written {
     }
 }
 
-/// A whole number beyond those that are exact in JavaScript, up to `Number.MAX_SAFE_INTEGER`.
+fn unsigned(text: &str) -> &str {
+    text.strip_prefix(['+', '-']).unwrap_or(text)
+}
+
+/// One or more digits; far beyond what counts, all are the same.
+fn exponent_of(digits: &str) -> Option<i64> {
+    let mut power = 0;
+    for byte in digits.bytes() {
+        if !byte.is_ascii_digit() {
+            return None;
+        }
+        power = i64::min(power * 10 + i64::from(byte - b'0'), 1_000_000);
+    }
+    (!digits.is_empty()).then_some(power)
+}
+
+/// Whether the literal of a number is a whole one beyond those that are exact in JavaScript, up to
+/// `Number.MAX_SAFE_INTEGER`.
 pub(crate) fn is_rounded(literal: &str) -> bool {
-    let exact = literal.parse::<i64>().is_ok_and(|n| n.unsigned_abs() < 1 << 53);
-    !exact && Written::read(literal).is_some_and(|written| written.whole)
+    let beyond = |digits| digits > 16 || digits == 16 && unsigned(literal) > "9007199254740991";
+    Written::read(literal).is_some_and(|written| written.whole && beyond(written.digits))
 }
 
 /// The part at a path: the key of exactly that name, else the way that its dots name.
@@ -64,7 +83,7 @@ pub(crate) fn at<'n>(node: &'n Node, path: &str) -> Option<&'n Node> {
 pub(crate) fn child<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
     match node {
         Node::Table(table) => table.get(key),
-        Node::List(list) => list.get(key.parse::<usize>().ok()?),
+        Node::List(list) => list.get(usize::try_from(key.parse::<u64>().ok()?).ok()?),
         _ => None,
     }
 }
@@ -99,6 +118,11 @@ pub(crate) fn join(key: &str, part: &str) -> String {
     if key.is_empty() { part.to_owned() } else { [key, ".", part].concat() }
 }
 
+/// As text, and by the one way of writing numbers that there is in the package.
+pub(crate) fn number(n: usize) -> String {
+    (n as u64).to_string()
+}
+
 /// Whether that key is the other one, or lies under it.
 pub(crate) fn is_under(key: &str, above: &str) -> bool {
     key.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
@@ -115,7 +139,7 @@ pub(crate) fn beyond(node: &Node, key: &str) -> Option<String> {
             _ => None,
         },
         Node::List(list) => {
-            list.iter().enumerate().find_map(|(n, node)| beyond(node, &join(key, &n.to_string())))
+            list.iter().enumerate().find_map(|(n, node)| beyond(node, &join(key, &number(n))))
         }
         Node::Table(table) => table.iter().find_map(|(part, node)| beyond(node, &join(key, part))),
         Node::Null => None,

@@ -21,7 +21,11 @@ use std::time::Duration;
 /// );
 /// ```
 #[derive(Clone, PartialEq, Eq)]
-pub struct SourceError {
+pub struct SourceError(Box<Parts>);
+
+/// In a block of their own: an error is handed on far more often than it is looked at.
+#[derive(Clone, PartialEq, Eq)]
+struct Parts {
     kind: ErrorKind,
     source: Cow<'static, str>,
     secret: Option<Box<str>>,
@@ -193,13 +197,14 @@ impl fmt::Display for ErrorKind {
 impl SourceError {
     /// An error of that kind, of the source of that scheme.
     pub fn new(kind: ErrorKind, source: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, source: source.into(), secret: None, hint: Cow::Borrowed(kind.default_hint()) }
+        let hint = Cow::Borrowed(kind.default_hint());
+        Self(Box::new(Parts { kind, source: source.into(), secret: None, hint }))
     }
 
     /// About that secret.
     #[must_use]
     pub fn secret(mut self, name: impl Into<Box<str>>) -> Self {
-        self.secret = Some(name.into());
+        self.0.secret = Some(name.into());
         self
     }
 
@@ -207,45 +212,45 @@ impl SourceError {
     /// fetched can get in.
     #[must_use]
     pub fn hint(mut self, hint: &'static str) -> Self {
-        self.hint = Cow::Borrowed(hint);
+        self.0.hint = Cow::Borrowed(hint);
         self
     }
 
     /// With a hint that names settings, files or rights. The caller answers for it holding no value.
     #[must_use]
     pub fn hint_naming(mut self, hint: String) -> Self {
-        self.hint = Cow::Owned(hint);
+        self.0.hint = Cow::Owned(hint);
         self
     }
 
     /// Its kind.
     pub fn kind(&self) -> ErrorKind {
-        self.kind
+        self.0.kind
     }
 
     /// The source's scheme.
     pub fn source_name(&self) -> &str {
-        &self.source
+        &self.0.source
     }
 
     /// The secret it is about; none for sign-in.
     pub fn secret_name(&self) -> Option<&str> {
-        self.secret.as_deref()
+        self.0.secret.as_deref()
     }
 
     /// What the user should do.
     pub fn what_to_do(&self) -> &str {
-        &self.hint
+        &self.0.hint
     }
 }
 
 impl fmt::Display for SourceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", Printable(&self.source))?;
-        if let Some(secret) = &self.secret {
+        write!(f, "{}: ", Printable(&self.0.source))?;
+        if let Some(secret) = &self.0.secret {
             write!(f, "`{}`: ", Printable(secret))?;
         }
-        write!(f, "{}: {}", self.kind, Printable(&self.hint))
+        write!(f, "{}: {}", self.0.kind, Printable(&self.0.hint))
     }
 }
 

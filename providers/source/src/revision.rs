@@ -1,7 +1,7 @@
 //! Which revision of a secret: compared for equality, printed for people.
 
+#[cfg(feature = "hmac")]
 use hmac_sha256::HMAC;
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use zeroize::Zeroizing;
@@ -41,7 +41,8 @@ impl fmt::Debug for Revision {
 ///
 /// The bytes are compared by HMAC-SHA-256 under a key that lives only in this process, so that a
 /// printed revision says nothing about the value, not even to someone who can guess it. The same
-/// bytes give the same number again.
+/// bytes give the same number again. Without the feature `hmac` they are compared with those that came
+/// last, of which a copy is kept until others come, and it is these alone that are known again.
 ///
 /// ```
 /// use secretfig_source::Fingerprints;
@@ -52,49 +53,87 @@ impl fmt::Debug for Revision {
 /// assert_eq!(prints.revision("db", [b"old".as_slice()]), first);
 /// ```
 pub struct Fingerprints {
+    #[cfg(feature = "hmac")]
     key: Zeroizing<[u8; 32]>,
-    seen: Mutex<HashMap<Box<str>, Seen>>,
+    /// By the secret's name. In a row: there are tens of them, and a table by hashes would be a part of every edge package.
+    seen: Mutex<Vec<(Box<str>, Seen)>>,
 }
 
 #[derive(Default)]
 struct Seen {
     made: u64,
-    prints: Vec<(u64, [u8; 32])>,
+    prints: Vec<(u64, Print)>,
 }
+
+impl Seen {
+    /// The one it had, or the next.
+    fn number(&mut self, print: Print) -> u64 {
+        if let Some((number, _)) = self.prints.iter().find(|(_, known)| *known == print) {
+            return *number;
+        }
+        self.made += 1;
+        if self.prints.len() == REMEMBERED {
+            self.prints.remove(0);
+        }
+        self.prints.push((self.made, print));
+        self.made
+    }
+}
+
+/// What contents are known again by.
+#[cfg(feature = "hmac")]
+type Print = [u8; 32];
+#[cfg(not(feature = "hmac"))]
+type Print = Vec<Zeroizing<Vec<u8>>>;
 
 /// How many distinct contents are told apart per secret; beyond, the oldest is forgotten and would
 /// get a new number if it came back.
-const REMEMBERED: usize = 64;
+const REMEMBERED: usize = if cfg!(feature = "hmac") { 64 } else { 1 };
 
 impl Fingerprints {
     /// Under that key, which must be random and must not leave the process.
     pub fn new(key: [u8; 32]) -> Self {
-        Self { key: Zeroizing::new(key), seen: Mutex::default() }
+        #[cfg(not(feature = "hmac"))]
+        let _ = key;
+        Self {
+            #[cfg(feature = "hmac")]
+            key: Zeroizing::new(key),
+            seen: Mutex::default(),
+        }
     }
 
     /// The revision of these bytes for the secret of that name. Parts are kept apart: `["ab", "c"]`
     /// and `["a", "bc"]` differ.
     pub fn revision<'a>(&self, name: &str, parts: impl IntoIterator<Item = &'a [u8]>) -> Revision {
+        let print = self.print(parts.into_iter());
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = match seen.iter_mut().find(|(known, _)| **known == *name) {
+            Some((_, seen)) => seen.number(print),
+            None => {
+                let mut first = Seen::default();
+                let number = first.number(print);
+                seen.push((name.into(), first));
+                number
+            }
+        };
+        Revision::new(["#", &number.to_string()].concat())
+    }
+
+    #[cfg(feature = "hmac")]
+    fn print<'a>(&self, parts: impl Iterator<Item = &'a [u8]>) -> Print {
         let mut mac = HMAC::new(self.key.as_slice());
         for part in parts {
             mac.update((part.len() as u64).to_le_bytes());
             mac.update(part);
         }
-        let print = mac.finalize();
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let seen = seen.entry(name.into()).or_default();
-        let number = match seen.prints.iter().find(|(_, p)| *p == print) {
-            Some((number, _)) => *number,
-            None => {
-                seen.made += 1;
-                if seen.prints.len() == REMEMBERED {
-                    seen.prints.remove(0);
-                }
-                seen.prints.push((seen.made, print));
-                seen.made
-            }
-        };
-        Revision::new(format!("#{number}"))
+        mac.finalize()
+    }
+
+    /// Each part in a block of its own, of exact size: nothing grows, and nothing is freed unwiped.
+    #[cfg(not(feature = "hmac"))]
+    #[allow(clippy::unused_self)]
+    fn print<'a>(&self, parts: impl Iterator<Item = &'a [u8]>) -> Print {
+        parts.map(|part| Zeroizing::new(part.to_vec())).collect()
     }
 }
 

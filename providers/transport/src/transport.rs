@@ -144,7 +144,7 @@ impl Http for Transport {
         let mut sent = sent
             .body(request.payload().clone())
             .map_err(|_| HttpError::new(HttpFault::Misconfigured).hint("the address is too long"))?;
-        *sent.headers_mut() = request.headers().clone();
+        *sent.headers_mut() = request.headers();
         self.exchange(sent, limits).await
     }
 }

@@ -6,7 +6,7 @@
 
 use crate::error::{SCHEME, malformed};
 use crate::reply::is_the_servers;
-use http::{HeaderName, Method};
+use http::Method;
 use rustify::Endpoint;
 use secretfig_source::SourceError;
 use secretfig_source::protocol::{
@@ -18,9 +18,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use zeroize::Zeroizing;
 
-const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
-const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
-const REQUEST: HeaderName = HeaderName::from_static("x-vault-request");
+const TOKEN: &str = "x-vault-token";
+const NAMESPACE: &str = "x-vault-namespace";
+const REQUEST: &str = "x-vault-request";
 
 /// What every path of the API begins with.
 const API: &str = "v1";

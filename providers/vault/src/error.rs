@@ -17,12 +17,13 @@ pub const SCHEME: &str = "vault";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) kind: ErrorKind,
-    hint: Cow<'static, str>,
+    /// In a block of its own, so that a refusal is small to hand on.
+    hint: Box<Cow<'static, str>>,
 }
 
 impl Refusal {
     pub(crate) fn new(kind: ErrorKind, hint: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, hint: hint.into() }
+        Self { kind, hint: Box::new(hint.into()) }
     }
 
     /// For an answer about one secret.
@@ -31,7 +32,6 @@ impl Refusal {
     }
 
     /// What the user should do.
-    #[cfg(test)]
     pub(crate) fn hint(&self) -> &str {
         &self.hint
     }
@@ -40,7 +40,7 @@ impl Refusal {
 impl From<Refusal> for SourceError {
     fn from(refusal: Refusal) -> Self {
         let error = SourceError::new(refusal.kind, SCHEME);
-        match refusal.hint {
+        match *refusal.hint {
             Cow::Borrowed(hint) => error.hint(hint),
             Cow::Owned(hint) => error.hint_naming(hint),
         }
@@ -66,6 +66,7 @@ pub(crate) fn malformed(hint: &'static str) -> Refusal {
 pub(crate) enum Doing<'a> {
     /// A login, by the way of that name.
     SignIn(&'static str),
+    #[cfg(feature = "full")]
     /// Looking up a wrapping token, or opening it.
     Unwrap,
     /// `lookup-self` and `renew-self`.
@@ -74,14 +75,39 @@ pub(crate) enum Doing<'a> {
     Mount(&'a Place),
     /// Reading a value, or minting one.
     Read(&'a Place, Kind),
+    #[cfg(feature = "full")]
     /// Reading a KV v2 secret's metadata.
     Metadata(&'a Place),
+    #[cfg(feature = "full")]
     /// Listing a folder.
     List(&'a Place, Kind),
+    #[cfg(feature = "full")]
     /// Renewing a lease.
     Renew,
+    #[cfg(feature = "full")]
     /// Giving a lease back.
     Revoke,
+}
+
+impl<'a> Doing<'a> {
+    fn place(self) -> Option<&'a Place> {
+        match self {
+            Doing::Mount(place) | Doing::Read(place, _) => Some(place),
+            #[cfg(feature = "full")]
+            Doing::Metadata(place) | Doing::List(place, _) => Some(place),
+            _ => None,
+        }
+    }
+
+    /// Whether it is done below a mount's own paths, which differ by its kind.
+    fn takes_values(self) -> bool {
+        match self {
+            Doing::Read(..) => true,
+            #[cfg(feature = "full")]
+            Doing::List(..) => true,
+            _ => false,
+        }
+    }
 }
 
 /// The table: what a reply means that was not the expected one.
@@ -171,18 +197,23 @@ fn bad_request(says: &dyn Fn(&str) -> bool, doing: Doing<'_>) -> Refusal {
                 "the sign-in by {way} was refused: check its role, its secret and whether that has expired"
             ),
         ),
+        #[cfg(feature = "full")]
         Doing::Unwrap => definite(
             ErrorKind::Unauthenticated,
             "the wrapping token was used already, or has expired. If nobody of yours used it, somebody read the \
              secret_id on its way: treat it as tampering, destroy that secret_id and wrap a new one",
         ),
+        #[cfg(feature = "full")]
         Doing::Renew if says("lease not found") || says("lease expired") => {
             definite(ErrorKind::Absent, "the lease is over; a new credential is needed")
         }
+        #[cfg(feature = "full")]
         Doing::Renew if says("not renewable") => {
             definite(ErrorKind::Misconfigured, "the lease cannot be renewed; a new credential is needed")
         }
+        #[cfg(feature = "full")]
         Doing::Revoke if says("lease not found") => definite(ErrorKind::Absent, "the lease is over already"),
+        #[cfg(feature = "full")]
         Doing::Read(place, Kind::Database) if says("unknown role") => {
             let role = place.path().last().map(|role| &**role).unwrap_or_default();
             Refusal::new(
@@ -207,6 +238,7 @@ fn denied(doing: Doing<'_>) -> Refusal {
                 "the sign-in by {way} was refused: check the role and its bounds, `auth_mount` and `login_namespace`"
             ),
         ),
+        #[cfg(feature = "full")]
         Doing::Unwrap => Refusal::new(ErrorKind::Unauthenticated, "the wrapping token was refused"),
         Doing::Token => Refusal::new(
             ErrorKind::Unauthenticated,
@@ -214,9 +246,13 @@ fn denied(doing: Doing<'_>) -> Refusal {
         ),
         Doing::Mount(place) => unknown_mount(place),
         Doing::Read(place, kind) => grant(place.policy_path(kind), "read"),
+        #[cfg(feature = "full")]
         Doing::Metadata(place) => grant(place.metadata_policy_path(), "read"),
+        #[cfg(feature = "full")]
         Doing::List(place, kind) => grant(place.folder_policy_path(kind), "list"),
+        #[cfg(feature = "full")]
         Doing::Renew => grant("sys/leases/renew".to_owned(), "update"),
+        #[cfg(feature = "full")]
         Doing::Revoke => grant("sys/leases/revoke".to_owned(), "update"),
     }
 }
@@ -239,26 +275,29 @@ fn absent(body: Option<&Body>, doing: Doing<'_>) -> Refusal {
     if says("namespace not found") {
         return misconfigured("there is no such namespace; check `namespace` and `login_namespace`");
     }
-    match doing {
-        Doing::SignIn(_) | Doing::Unwrap | Doing::Token => misconfigured(
-            "there is no such sign-in mount, or this is no Vault; check `auth_mount`, `login_namespace` and the address",
-        ),
-        Doing::Mount(place) | Doing::Read(place, _) | Doing::Metadata(place) | Doing::List(place, _)
-            if says("no handler for route") || says("unsupported path") =>
-        {
-            misconfigured(format!(
+    if let Some(place) = doing.place() {
+        if says("no handler for route") || says("unsupported path") {
+            return misconfigured(format!(
                 "nothing is mounted at `{}`, or a mount of another kind; check the name, `mount` and `mounts`",
                 place.mount()
-            ))
+            ));
         }
-        Doing::Read(place, _) | Doing::List(place, _)
-            if body.is_some_and(|body| body.warns("versioned K/V secrets engine")) =>
-        {
-            misconfigured(format!(
+        if doing.takes_values() && body.is_some_and(|body| body.warns("versioned K/V secrets engine")) {
+            return misconfigured(format!(
                 "the mount `{0}` has versions: write `{0}=v2` in `mounts`, or leave its kind out",
                 place.mount()
-            ))
+            ));
         }
+    }
+    let no_login = || {
+        misconfigured(
+            "there is no such sign-in mount, or this is no Vault; check `auth_mount`, `login_namespace` and the address",
+        )
+    };
+    match doing {
+        Doing::SignIn(_) | Doing::Token => no_login(),
+        #[cfg(feature = "full")]
+        Doing::Unwrap => no_login(),
         Doing::Mount(_) => {
             misconfigured("this server does not tell of what kind its mounts are; set `mounts`")
         }
@@ -266,8 +305,11 @@ fn absent(body: Option<&Body>, doing: Doing<'_>) -> Refusal {
             Some(how) => withdrawn(place, how),
             None => not_there(place, kind),
         },
+        #[cfg(feature = "full")]
         Doing::Metadata(place) => not_there(place, Kind::V2),
+        #[cfg(feature = "full")]
         Doing::List(place, kind) => not_there(place, kind),
+        #[cfg(feature = "full")]
         Doing::Renew | Doing::Revoke => {
             Refusal::new(ErrorKind::Absent, "the server knows no such lease; a new credential is needed")
         }

@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     fn told(asks: &[Ask]) -> String {
-        let names = Names::new("secret", None, &[("kv".to_owned(), Some(Kind::V1))].into()).unwrap();
+        let names = Names::new("secret", "", &[("kv".to_owned(), Some(Kind::V1))]).unwrap();
         policy(&names, |_| None, asks)
     }
 

@@ -8,6 +8,9 @@
 //!                                   or source)     └── refusals, by one table (error)
 //! ```
 
+// what is there for the parts that are left out
+#![cfg_attr(not(feature = "full"), allow(dead_code))]
+
 #[cfg(all(feature = "sdk", not(all(target_family = "wasm", target_os = "unknown"))))]
 mod adapter;
 #[cfg(all(feature = "sdk", not(all(target_family = "wasm", target_os = "unknown"))))]

@@ -8,7 +8,6 @@
 //! `myapp/database` are one secret, and no server is asked to find that out.
 
 use crate::error::{Refusal, misconfigured};
-use std::collections::BTreeMap;
 
 /// The longest name, in bytes.
 const MAX_NAME: usize = 4096;
@@ -55,29 +54,41 @@ pub(crate) enum Want {
 pub(crate) struct Names {
     mount: Vec<Box<str>>,
     prefix: Vec<Box<str>>,
-    known: BTreeMap<Vec<Box<str>>, Option<Kind>>,
+    known: Vec<(Vec<Box<str>>, Option<Kind>)>,
 }
 
 impl Default for Names {
     fn default() -> Self {
-        Self { mount: vec!["secret".into()], prefix: Vec::new(), known: BTreeMap::new() }
+        Self { mount: vec!["secret".into()], prefix: Vec::new(), known: Vec::new() }
     }
 }
 
 impl Names {
     /// With that default mount and prefix, and those known mounts.
-    pub(crate) fn new(
-        mount: &str,
-        prefix: Option<&str>,
-        known: &BTreeMap<String, Option<Kind>>,
-    ) -> Result<Self, Refusal> {
-        let prefix = prefix.map(|prefix| segments(prefix.trim_matches('/'))).transpose()?;
-        let known = known.iter().map(|(mount, kind)| Ok((segments(mount.trim_matches('/'))?, *kind)));
-        Ok(Self {
-            mount: segments(mount.trim_matches('/'))?,
-            prefix: prefix.unwrap_or_default(),
-            known: known.collect::<Result<_, Refusal>>()?,
-        })
+    pub(crate) fn new(mount: &str, prefix: &str, known: &[(String, Option<Kind>)]) -> Result<Self, Refusal> {
+        let mut names = Self::default();
+        names.set("mount", mount, None)?;
+        if !prefix.is_empty() {
+            names.set("prefix", prefix, None)?;
+        }
+        for (mount, kind) in known {
+            names.set("mounts", mount, *kind)?;
+        }
+        Ok(names)
+    }
+
+    /// One of the options `mount`, `prefix` and `mounts`, of which the last is a mount more, of that kind.
+    pub(crate) fn set(&mut self, option: &str, text: &str, kind: Option<Kind>) -> Result<(), Refusal> {
+        let segments = segments(text.trim_matches('/'))?;
+        match option {
+            "mount" => self.mount = segments,
+            "prefix" => self.prefix = segments,
+            _ => {
+                self.known.retain(|(known, _)| *known != segments);
+                self.known.push((segments, kind));
+            }
+        }
+        Ok(())
     }
 
     /// Where the secret of that name lies.
@@ -90,21 +101,34 @@ impl Names {
         if whole.iter().any(|segment| &**segment == "*") {
             return Err(misconfigured("`*` stands at the end of a name only: `secret/myapp/*`"));
         }
-        let credentials = whole.len() == 3
-            && &*whole[0] == "database"
-            && matches!(&*whole[1], "creds" | "static-creds")
-            && !self.known.contains_key(&whole[..1]);
-        let begins =
-            |mount: &&Vec<Box<str>>| whole.starts_with(mount) && (whole.len() > mount.len() || subtree);
+        let credentials = match whole.as_slice() {
+            [mount, way, _] => &**mount == "database" && matches!(&**way, "creds" | "static-creds"),
+            _ => false,
+        };
         // of mounts in mounts, the longest
-        let mount = self.known.keys().chain([&self.mount]).filter(begins).max_by_key(|mount| mount.len());
-        let (mount, kind, defaulted) = match mount {
-            Some(mount) => (mount.clone(), self.known.get(mount).copied().flatten(), false),
-            None if credentials => (vec!["database".into()], Some(Kind::Database), false),
-            None => (self.mount.clone(), self.known.get(&self.mount).copied().flatten(), true),
+        let mut found: Option<&[Box<str>]> = None;
+        for mount in self.known.iter().map(|(mount, _)| mount).chain([&self.mount]) {
+            let begins = whole.starts_with(mount) && (whole.len() > mount.len() || subtree);
+            if begins && found.is_none_or(|longest| longest.len() < mount.len()) {
+                found = Some(mount);
+            }
+        }
+        let defaulted = found.is_none() && !credentials;
+        let mount = match found {
+            Some(mount) => mount.to_vec(),
+            None if credentials => vec!["database".into()],
+            None => self.mount.clone(),
+        };
+        let stated = self.known.iter().find(|(known, _)| *known == mount);
+        let kind = match stated {
+            Some((_, kind)) => *kind,
+            None if found.is_none() && credentials => Some(Kind::Database),
+            None => None,
         };
         let path = if defaulted {
-            self.prefix.iter().cloned().chain(whole).collect()
+            let mut path = self.prefix.clone();
+            path.append(&mut whole);
+            path
         } else {
             whole.split_off(mount.len())
         };
@@ -174,8 +198,7 @@ impl Place {
 
     /// The segments of the URL that asks of what kind the mount is.
     pub(crate) fn kind_url(&self) -> Vec<&str> {
-        let path = ["v1", "sys", "internal", "ui", "mounts"].into_iter();
-        path.chain(self.mount.iter().chain(&self.path).map(|segment| &**segment)).collect()
+        self.after(&["v1", "sys", "internal", "ui", "mounts"], None)
     }
 
     /// The segments of the URL that reads it.
@@ -194,31 +217,51 @@ impl Place {
     }
 
     fn within<'a>(&'a self, part: Option<&'a str>) -> Vec<&'a str> {
-        let mount = self.mount.iter().map(|segment| &**segment);
-        let path = self.path.iter().map(|segment| &**segment);
-        ["v1"].into_iter().chain(mount).chain(part).chain(path).collect()
+        self.after(&["v1"], part)
+    }
+
+    fn after<'a>(&'a self, first: &[&'a str], part: Option<&'a str>) -> Vec<&'a str> {
+        let mut url = first.to_vec();
+        for segment in &self.mount {
+            url.push(segment);
+        }
+        if let Some(part) = part {
+            url.push(part);
+        }
+        for segment in &self.path {
+            url.push(segment);
+        }
+        url
     }
 
     /// The path that a policy names for reading it.
     pub(crate) fn policy_path(&self, kind: Kind) -> String {
-        self.url(kind)[1..].join("/")
+        policy(&self.url(kind))
     }
 
     /// The path that a policy names for reading its metadata.
     pub(crate) fn metadata_policy_path(&self) -> String {
-        self.metadata_url()[1..].join("/")
+        policy(&self.metadata_url())
     }
 
     /// The path that a policy names for listing it: a folder's ends in a slash.
     pub(crate) fn folder_policy_path(&self, kind: Kind) -> String {
-        format!("{}/", self.list_url(kind)[1..].join("/"))
+        policy(&self.list_url(kind)) + "/"
     }
 
     /// As `vault kv` takes it.
     pub(crate) fn cli_path(&self) -> String {
-        let whole = self.mount.iter().chain(&self.path).map(|segment| &**segment).collect::<Vec<_>>();
-        format!("{}{}", whole.join("/"), if self.subtree { "/*" } else { "" })
+        let mut path = self.after(&[], None);
+        if self.subtree {
+            path.push("*");
+        }
+        path.join("/")
     }
+}
+
+/// A policy's path is a URL's, but for the `v1` that it begins with.
+fn policy(url: &[&str]) -> String {
+    url.get(1..).unwrap_or_default().join("/")
 }
 
 /// The checked segments of a name, of a mount, of a prefix.
@@ -226,8 +269,11 @@ pub(crate) fn segments(name: &str) -> Result<Vec<Box<str>>, Refusal> {
     if name.len() > MAX_NAME {
         return Err(misconfigured("a name of at most 4096 bytes is taken"));
     }
-    let segments = name.split('/').map(|segment| check(segment).map(|()| segment.into()));
-    let segments = segments.collect::<Result<Vec<Box<str>>, _>>()?;
+    let mut segments = Vec::new();
+    for segment in name.split('/') {
+        check(segment)?;
+        segments.push(segment.into());
+    }
     if name.ends_with('.') {
         return Err(misconfigured("Vault takes no path that ends in a dot"));
     }
@@ -282,8 +328,8 @@ mod tests {
     use secretfig_source::protocol::{Origin, Request};
 
     fn names() -> Names {
-        let known = [("kv".to_owned(), Some(Kind::V1)), ("team/a".to_owned(), None)].into();
-        Names::new("secret", Some("apps/one"), &known).unwrap()
+        let known = [("kv".to_owned(), Some(Kind::V1)), ("team/a".to_owned(), None)];
+        Names::new("secret", "apps/one", &known).unwrap()
     }
 
     #[test]
@@ -404,15 +450,14 @@ mod tests {
         fn no_namespace_mount_or_role_writes_a_header_or_a_path(text in hostile()) {
             let origin = Origin::parse("https://vault.example").unwrap();
             if let Ok(Some(namespace)) = super::namespace(&text) {
-                let header = http::HeaderName::from_static("x-vault-namespace");
-                let request = Request::get(&origin, ["v1"]).unwrap().header(header, &namespace).unwrap();
+                let request = Request::get(&origin, ["v1"]).unwrap().header("x-vault-namespace", &namespace).unwrap();
                 prop_assert_eq!(request.headers().len(), 1);
             }
             if super::one(&text).is_ok() {
                 let request = Request::get(&origin, ["v1", "auth", "userpass", "login", &text]).unwrap();
                 prop_assert_eq!(request.url().matches('/').count(), 7, "{}", request.url());
             }
-            if let Ok(names) = Names::new(&text, Some(&text), &[(text.clone(), None)].into()) {
+            if let Ok(names) = Names::new(&text, &text, &[(text.clone(), None)]) {
                 // of no mount that is known, whatever was generated
                 let place = names.place(&format!("{}x/db", names.mount[0])).unwrap();
                 let request = Request::get(&origin, place.url(Kind::V2)).unwrap();

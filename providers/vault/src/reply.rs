@@ -66,8 +66,22 @@ pub(crate) fn flag(node: &Node, key: &str) -> Option<bool> {
 }
 
 /// A time of the server, RFC 3339 in UTC.
+#[cfg(feature = "full")]
 pub(crate) fn time(text: &str) -> Option<SystemTime> {
     humantime::parse_rfc3339(text).ok()
+}
+
+/// Whether it is such a time.
+#[cfg(feature = "full")]
+fn is_time(text: &str) -> bool {
+    time(text).is_some()
+}
+
+/// Whether it can be nothing else than such a time, or a number.
+#[cfg(not(feature = "full"))]
+fn is_time(text: &str) -> bool {
+    text.len() <= 35
+        && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b':' | b'.' | b'T' | b'Z'))
 }
 
 /// Whether a refusal is the server's own. What a proxy or an ingress says of itself (403, 404) is no word on a secret, on
@@ -136,8 +150,11 @@ impl Version {
         let deleted = text(node, "deletion_time").filter(|time| !time.is_empty());
         Some(Self {
             // only a time is passed on as part of a revision, and no other text
-            created: text(node, "created_time").filter(|text| time(text).is_some()).map(Into::into),
+            created: text(node, "created_time").filter(|text| is_time(text)).map(Into::into),
+            #[cfg(feature = "full")]
             deleted: deleted.map(|text| time(text).map_or(Deleted::Sometime, Deleted::At)),
+            #[cfg(not(feature = "full"))]
+            deleted: deleted.map(|_| Deleted::Sometime),
             destroyed: flag(node, "destroyed").unwrap_or(false),
         })
     }
@@ -156,7 +173,7 @@ impl Version {
     /// The number with the time of creation: once the metadata is deleted, numbers begin at 1 again.
     fn revision(&self, number: u64) -> Revision {
         match &self.created {
-            Some(created) => Revision::new(format!("{number} of {created}")),
+            Some(created) => Revision::new([&*number.to_string(), " of ", created].concat()),
             None => Revision::new(number.to_string()),
         }
     }
@@ -219,10 +236,11 @@ pub(crate) fn kv2(reply: &Reply) -> Result<Fetched, Refusal> {
     let version = Version::read(metadata).ok_or_else(bad)?;
     let document = get(data, "data").filter(|data| matches!(data, Node::Table(_))).ok_or_else(bad)?;
     let fetched = Fetched::new(Document::from_node(document.clone()), version.revision(number));
-    Ok(match version.created.as_deref().and_then(time) {
-        Some(created) => fetched.created(created),
-        None => fetched,
-    })
+    #[cfg(feature = "full")]
+    if let Some(created) = version.created.as_deref().and_then(time) {
+        return Ok(fetched.created(created));
+    }
+    Ok(fetched)
 }
 
 /// A KV v1 secret, whose revision is told by its bytes.
@@ -234,6 +252,7 @@ pub(crate) fn kv1(reply: &Reply, name: &str, prints: &Fingerprints) -> Result<Fe
 }
 
 /// Credentials that were made by being read, with their lease.
+#[cfg(feature = "full")]
 pub(crate) fn minted(reply: &Reply, name: &str, prints: &Fingerprints) -> Result<Fetched, Refusal> {
     let bad = || malformed("the reply is no credential with a lease");
     let tree = tree(reply)?;
@@ -251,6 +270,7 @@ pub(crate) fn minted(reply: &Reply, name: &str, prints: &Fingerprints) -> Result
 
 /// Credentials of a user that the server rotates. `ttl` says until when, and is no part of the document: it is another
 /// at each read of one password.
+#[cfg(feature = "full")]
 pub(crate) fn rotated(
     reply: &Reply,
     name: &str,
@@ -259,10 +279,15 @@ pub(crate) fn rotated(
 ) -> Result<Fetched, Refusal> {
     let bad = || malformed("the reply is no credential of a static role");
     let tree = tree(reply)?;
-    let Some(Node::Table(data)) = get(&tree, "data") else { return Err(bad()) };
-    let mut data = data.clone();
-    let left = number(&Node::Table(data.clone()), "ttl");
-    data.remove("ttl");
+    let data = get(&tree, "data").ok_or_else(bad)?;
+    let left = number(data, "ttl");
+    let Node::Table(table) = data else { return Err(bad()) };
+    let mut data = BTreeMap::new();
+    for (key, node) in table {
+        if **key != *"ttl" {
+            data.insert(key.clone(), node.clone());
+        }
+    }
     let data = Node::Table(data);
     let last = text(&data, "last_vault_rotation").filter(|text| time(text).is_some());
     let revision = match last {

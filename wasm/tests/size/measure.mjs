@@ -17,7 +17,7 @@ const bundle = (name, ...how) => {
   });
   return [readFileSync(into)];
 };
-const shipped = ["secretfig_bg.wasm", "secretfig.js", "index.js", "options.js", "fetch.js", "workerd.js"];
+const shipped = ["secretfig_bg.wasm", "index.js", "workerd.js"];
 const size = (parts) => {
   const whole = Buffer.concat(parts);
   return { bytes: whole.length, gzip: gzipSync(whole, { level: 9 }).length };

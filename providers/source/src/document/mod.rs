@@ -1,11 +1,13 @@
 //! What one secret holds: bytes as they came, read into a tree of sealed leaves.
 
+#[cfg(feature = "formats")]
 mod dotenv;
 mod json;
-#[cfg(feature = "toml")]
+#[cfg(feature = "formats")]
 mod toml;
 
 use crate::{Node, Sealed};
+#[cfg(feature = "formats")]
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -34,6 +36,7 @@ enum Body {
     /// One payload; known to be text or not.
     Payload(Sealed),
     /// Several payloads under their names, such as the files of one folder.
+    #[cfg(feature = "formats")]
     Parts(Arc<BTreeMap<Box<str>, Document>>),
     /// Read already, as part of something larger.
     Tree(Arc<Node>),
@@ -54,6 +57,7 @@ impl Document {
     }
 
     /// Several payloads that are one secret, each under its name. Each part is read by the format.
+    #[cfg(feature = "formats")]
     pub fn from_parts(parts: impl IntoIterator<Item = (Box<str>, Document)>) -> Self {
         Self { body: Body::Parts(Arc::new(parts.into_iter().collect())), newline: false }
     }
@@ -95,6 +99,7 @@ impl Document {
         let node = match &self.body {
             Body::Payload(payload) => self.payload(payload, how)?,
             Body::Tree(tree) => self::tree(tree, how)?,
+            #[cfg(feature = "formats")]
             Body::Parts(parts) => {
                 let mut table = BTreeMap::new();
                 for (name, part) in parts.iter() {
@@ -136,17 +141,17 @@ impl Document {
             }
             Format::Text => text("not UTF-8, so no text").map(|t| self.text_leaf(payload, t)),
             Format::Json => json::read(text("not UTF-8, so no JSON")?, how.limits),
-            #[cfg(feature = "toml")]
-            Format::Toml => toml::read(text("not UTF-8, so no TOML")?, how.limits),
-            #[cfg(not(feature = "toml"))]
-            Format::Toml => {
-                Err(Malformed::new("TOML, which this program was built without (feature `toml`)"))
+            #[cfg(not(feature = "formats"))]
+            Format::Toml | Format::Dotenv => {
+                Err(Malformed::new("in a format that this program was built without (feature `formats`)"))
             }
+            #[cfg(feature = "formats")]
+            Format::Toml => toml::read(text("not UTF-8, so no TOML")?, how.limits),
+            #[cfg(feature = "formats")]
             Format::Dotenv => dotenv::read(text("not UTF-8, so no dotenv file")?),
             Format::Auto => match text("") {
                 Err(_) => Ok(Node::Leaf(payload.clone())),
-                Ok(t) if json::is_object(t) => json::read(t, how.limits),
-                Ok(t) => Ok(self.text_leaf(payload, t)),
+                Ok(t) => json::object(t, how.limits).unwrap_or_else(|| Ok(self.text_leaf(payload, t))),
             },
         }
     }
@@ -164,6 +169,7 @@ impl fmt::Debug for Document {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.body {
             Body::Payload(_) => "Document([sealed])",
+            #[cfg(feature = "formats")]
             Body::Parts(_) => "Document({sealed parts})",
             Body::Tree(_) => "Document({sealed tree})",
         })
@@ -225,7 +231,7 @@ pub enum Format {
     Auto,
     /// JSON, of any type.
     Json,
-    /// TOML. Refused where this crate was built without its feature `toml`.
+    /// TOML. Refused, as the next, where this crate was built without its feature `formats`.
     Toml,
     /// `NAME=value` lines. Nothing is expanded: `$` is a character.
     Dotenv,

@@ -73,12 +73,16 @@ impl Default for Limits {
 /// assert!(Request::get(&vault, ["v1", ".."]).is_err());
 /// ```
 #[derive(Clone)]
-pub struct Request {
+pub struct Request(Box<Sent>);
+
+#[derive(Clone)]
+struct Sent {
     method: Method,
     origin: Origin,
     path: String,
     query: String,
-    headers: HeaderMap,
+    /// Each name once. Not a `HeaderMap`, whose table of all known names would be a part of every edge package.
+    fields: Vec<(&'static str, HeaderValue)>,
     body: Bytes,
 }
 
@@ -108,8 +112,8 @@ impl Request {
         if path.is_empty() {
             path.push('/');
         }
-        let (query, headers, body) = Default::default();
-        Ok(Self { method, origin: origin.clone(), path, query, headers, body })
+        let (query, fields, body) = Default::default();
+        Ok(Self(Box::new(Sent { method, origin: origin.clone(), path, query, fields, body })))
     }
 
     /// `GET`.
@@ -126,22 +130,33 @@ impl Request {
     /// With one more parameter in its query. Never a secret: servers write queries to their logs.
     #[must_use]
     pub fn query(mut self, name: &str, value: &str) -> Self {
-        self.query.push(if self.query.is_empty() { '?' } else { '&' });
-        self.query.extend(utf8_percent_encode(name, ENCODED));
-        self.query.push('=');
-        self.query.extend(utf8_percent_encode(value, ENCODED));
+        self.0.query.push(if self.0.query.is_empty() { '?' } else { '&' });
+        self.0.query.extend(utf8_percent_encode(name, ENCODED));
+        self.0.query.push('=');
+        self.0.query.extend(utf8_percent_encode(value, ENCODED));
         self
     }
 
     /// With a header that is no secret.
     ///
     /// # Errors
-    /// [`Refused`] where the value holds what no header may, such as a line break.
-    pub fn header(mut self, name: HeaderName, value: &str) -> Result<Self, Refused> {
+    /// [`Refused`] where the value holds what no header may, such as a line break, or the name is none in lower case.
+    pub fn header(mut self, name: &'static str, value: &str) -> Result<Self, Refused> {
         let value = HeaderValue::from_str(value)
             .map_err(|_| Refused("a setting with characters that no header may hold"))?;
-        self.headers.insert(name, value);
+        self.set(name, value)?;
         Ok(self)
+    }
+
+    fn set(&mut self, name: &'static str, value: HeaderValue) -> Result<(), Refused> {
+        // in lower case, as HTTP/2 has them, so that each stands for itself
+        let part = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if name.is_empty() || !name.bytes().all(part) {
+            return Err(Refused("no name of a header, in lower case"));
+        }
+        self.0.fields.retain(|(known, _)| *known != name);
+        self.0.fields.push((name, value));
+        Ok(())
     }
 
     /// Signed in by that credential.
@@ -149,57 +164,69 @@ impl Request {
     /// # Errors
     /// [`Refused`] where it belongs to another origin.
     pub fn credential(mut self, credential: &Credential) -> Result<Self, Refused> {
-        let (name, value) = credential.open(&self.origin)?;
-        self.headers.insert(name, value);
+        let (name, value) = credential.open(&self.0.origin)?;
+        self.set(name, value)?;
         Ok(self)
     }
 
     /// With a body, wiped when the last clone of the request is dropped.
     #[must_use]
     pub fn body(mut self, content_type: &'static str, body: Zeroizing<Vec<u8>>) -> Self {
-        self.headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-        self.body = Bytes::from_owner(body);
+        // INVARIANT: it is the name of a header
+        let _ = self.set("content-type", HeaderValue::from_static(content_type));
+        self.0.body = Bytes::from_owner(body);
         self
     }
 
     /// The method.
     pub fn method(&self) -> &Method {
-        &self.method
+        &self.0.method
     }
 
     /// Where it goes.
     pub fn origin(&self) -> &Origin {
-        &self.origin
+        &self.0.origin
     }
 
     /// The whole URL, for who sends it. Not for messages: the origin is.
     pub fn url(&self) -> String {
-        format!("{}{}{}", self.origin, self.path, self.query)
+        [self.0.origin.as_str(), &self.0.path, &self.0.query].concat()
     }
 
-    /// Its headers; credentials among them are marked sensitive.
-    pub fn headers(&self) -> &HeaderMap {
-        &self.headers
+    /// Its headers, each name once; credentials among them are marked sensitive.
+    pub fn fields(&self) -> &[(&'static str, HeaderValue)] {
+        &self.0.fields
+    }
+
+    /// The same as a map, for clients that take one.
+    pub fn headers(&self) -> HeaderMap {
+        let name = |name: &str| HeaderName::from_bytes(name.as_bytes()).ok();
+        // INVARIANT: all are names, or they had not been taken
+        self.0.fields.iter().filter_map(|(known, value)| Some((name(known)?, value.clone()))).collect()
     }
 
     /// Its body; a clone shares the bytes, which are wiped with the last one.
     pub fn payload(&self) -> &Bytes {
-        &self.body
+        &self.0.body
     }
 }
 
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}{} ", self.method, self.origin, self.path)?;
-        f.debug_list().entries(self.headers.keys()).finish()
+        write!(f, "{} {}{} ", self.0.method, self.0.origin, self.0.path)?;
+        f.debug_list().entries(self.0.fields.iter().map(|(name, _)| name)).finish()
     }
 }
 
 /// A whole reply, of any status. `Debug` shows the status only.
 #[derive(Clone)]
-pub struct Reply {
+pub struct Reply(Box<Got>);
+
+#[derive(Clone)]
+struct Got {
     status: StatusCode,
     headers: HeaderMap,
+    wait: Option<Duration>,
     body: Bytes,
 }
 
@@ -208,45 +235,57 @@ impl Reply {
     /// slice of it, is dropped: `Bytes` alone frees without wiping, but it can have an owner that
     /// does not.
     pub fn new(status: StatusCode, headers: HeaderMap, body: Zeroizing<Vec<u8>>) -> Self {
-        Self { status, headers, body: Bytes::from_owner(body) }
+        Self(Box::new(Got { status, headers, wait: None, body: Bytes::from_owner(body) }))
+    }
+
+    /// With what its `Retry-After` says, for a client that hands on no headers.
+    #[must_use]
+    pub fn waiting(mut self, wait: Duration) -> Self {
+        self.0.wait = Some(wait);
+        self
     }
 
     /// The status.
     pub fn status(&self) -> StatusCode {
-        self.status
+        self.0.status
     }
 
     /// A header's text, the first of that name; none where there is none, or where it is no text.
     pub fn header(&self, name: &str) -> Option<&str> {
-        // not `get`: of a name as text it brings the table of all known names, the largest function of an edge package
-        let mut named = self.headers.iter().filter(|(key, _)| key.as_str().eq_ignore_ascii_case(name));
-        named.next()?.1.to_str().ok()
+        self.0.headers.get(name)?.to_str().ok()
     }
 
     /// All its headers, for an adapter that hands them on to an SDK. They may hold what is not for messages.
     pub fn headers(&self) -> &HeaderMap {
-        &self.headers
+        &self.0.headers
     }
 
-    /// How long the server asks to wait, by [`retry_after`].
+    /// How long the server asks to wait: as [`Reply::waiting`] was told, or by [`retry_after`].
     pub fn retry_after(&self, wall: SystemTime) -> Option<Duration> {
-        retry_after(self.header("retry-after")?, wall)
+        #[cfg(feature = "dates")]
+        return self.0.wait.or_else(|| retry_after(self.header("retry-after")?, wall));
+        #[cfg(not(feature = "dates"))]
+        {
+            let _ = wall;
+            self.0.wait
+        }
     }
 
     /// The body. A slice of it shares its bytes.
     pub fn body(&self) -> &Bytes {
-        &self.body
+        &self.0.body
     }
 
     /// The whole body as what a secret holds.
     pub fn document(&self) -> Document {
-        Document::from_bytes(Zeroizing::new(self.body.to_vec()))
+        Document::from_bytes(Zeroizing::new(self.0.body.to_vec()))
     }
 }
 
 /// How long a `Retry-After` asks to wait: seconds, or until a date, of which `wall` is the other end. None where
 /// it says neither, or a date that is over: then one's own pause is the better guess. However much is asked for,
 /// it is told; whoever waits has a bound of their own. For adapters of SDKs, which see no [`Reply`].
+#[cfg(feature = "dates")]
 pub fn retry_after(text: &str, wall: SystemTime) -> Option<Duration> {
     let text = text.trim();
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
@@ -258,7 +297,7 @@ pub fn retry_after(text: &str, wall: SystemTime) -> Option<Duration> {
 
 impl fmt::Debug for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Reply({})", self.status.as_u16())
+        write!(f, "Reply({})", self.0.status.as_u16())
     }
 }
 

@@ -21,6 +21,8 @@ mod origin;
 mod over;
 
 pub use self::exchange::{Answers, Asking, Exchange, Now, Protocol, SignedIn, Step, ready};
-pub use self::http::{Http, HttpError, HttpFault, Limits, Reply, Request, retry_after};
+#[cfg(feature = "dates")]
+pub use self::http::retry_after;
+pub use self::http::{Http, HttpError, HttpFault, Limits, Reply, Request};
 pub use self::origin::{Credential, Origin, Refused};
 pub use self::over::{MAX_STEPS, Over};

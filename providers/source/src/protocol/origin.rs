@@ -2,7 +2,7 @@
 
 use crate::{ErrorKind, SourceError};
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Uri};
+use http::{HeaderValue, Uri};
 use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -23,6 +23,10 @@ use zeroize::Zeroizing;
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Origin(Arc<str>);
 
+const PLAIN: &str = "plain `http` is for loopback only; use `https`";
+const NO_HOST: &str = "no host: a name or an IP address is meant";
+const NO_SCHEME: &str = "only `https`, and `http` to loopback";
+
 impl Origin {
     /// Reads an address that a person has set.
     ///
@@ -30,7 +34,7 @@ impl Origin {
     /// [`Refused`] for plain `http` to anything but loopback (`localhost`, 127.0.0.0/8, `[::1]`), for
     /// another scheme, a user, a path, a query, or a host or port that is none.
     pub fn parse(address: &str) -> Result<Self, Refused> {
-        Self::of(address, |_| false, "plain `http` is for loopback only; use `https`")
+        Self::of(address, |_| false, PLAIN)
     }
 
     /// Reads the address of a metadata service, at which a cloud signs its machines and containers in:
@@ -105,7 +109,7 @@ impl Origin {
         let named = host.strip_suffix('.').unwrap_or(&host).split('.').all(label);
         let v6 = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')?.parse::<Ipv6Addr>().ok());
         if !named && v6.is_none() {
-            return Err(Refused("no host: a name or an IP address is meant"));
+            return Err(Refused(NO_HOST));
         }
         let ip = host.parse().ok().map(IpAddr::V4).or(v6.map(IpAddr::V6));
         let loopback = host == "localhost" || ip.is_some_and(|ip| ip.is_loopback());
@@ -113,12 +117,44 @@ impl Origin {
             "https" => 443,
             "http" if loopback || plain(ip.unwrap_or(Ipv4Addr::UNSPECIFIED.into())) => 80,
             "http" => return Err(Refused(otherwise)),
-            _ => return Err(Refused("only `https`, and `http` to loopback")),
+            _ => return Err(Refused(NO_SCHEME)),
         };
         Ok(Self(match port.filter(|port| *port != standard) {
             Some(port) => format!("{scheme}://{host}:{port}").into(),
             None => format!("{scheme}://{host}").into(),
         }))
+    }
+
+    /// Of an address that a URL parser of the platform has taken apart, as WHATWG's does: a host in lower case, an IPv6 in
+    /// brackets, an IPv4 as four numbers.
+    ///
+    /// ```
+    /// use secretfig_source::protocol::Origin;
+    /// assert_eq!(Origin::of_parts("https", "vault.example", Some(8200)).unwrap().as_str(), "https://vault.example:8200");
+    /// assert!(Origin::of_parts("http", "127.0.0.1", None).is_ok());
+    /// assert!(Origin::of_parts("http", "127.evil.example", None).is_err());
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Origin::parse`].
+    pub fn of_parts(scheme: &str, host: &str, port: Option<u16>) -> Result<Self, Refused> {
+        let part = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':' | b'[' | b']');
+        if host.is_empty() || !host.bytes().all(part) {
+            return Err(Refused(NO_HOST));
+        }
+        let v4 = host.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        match scheme {
+            "https" => {}
+            "http" if v4 && host.starts_with("127.") || matches!(host, "localhost" | "[::1]") => {}
+            "http" => return Err(Refused(PLAIN)),
+            _ => return Err(Refused(NO_SCHEME)),
+        }
+        let mut text = [scheme, "://", host].concat();
+        if let Some(port) = port {
+            text.push(':');
+            text.push_str(&u64::from(port).to_string());
+        }
+        Ok(Self(text.into()))
     }
 
     fn ip(&self) -> Option<IpAddr> {
@@ -159,7 +195,7 @@ impl fmt::Debug for Origin {
 #[derive(Clone)]
 pub struct Credential {
     origin: Origin,
-    header: HeaderName,
+    header: &'static str,
     value: HeaderValue,
 }
 
@@ -169,18 +205,18 @@ impl Credential {
     /// # Errors
     /// [`Refused`] where the token holds what no header may: a line break, a control character.
     pub fn bearer(origin: &Origin, token: &str) -> Result<Self, Refused> {
-        Self::of(origin, http::header::AUTHORIZATION, &["Bearer ", token])
+        Self::of(origin, "authorization", &["Bearer ", token])
     }
 
-    /// A header of its own, such as `X-Vault-Token`.
+    /// A header of its own, such as `x-vault-token`, its name in lower case.
     ///
     /// # Errors
     /// As [`Credential::bearer`].
-    pub fn header(origin: &Origin, header: HeaderName, token: &str) -> Result<Self, Refused> {
+    pub fn header(origin: &Origin, header: &'static str, token: &str) -> Result<Self, Refused> {
         Self::of(origin, header, &[token])
     }
 
-    fn of(origin: &Origin, header: HeaderName, parts: &[&str]) -> Result<Self, Refused> {
+    fn of(origin: &Origin, header: &'static str, parts: &[&str]) -> Result<Self, Refused> {
         let mut bytes = Zeroizing::new(Vec::with_capacity(parts.iter().map(|part| part.len()).sum()));
         parts.iter().for_each(|part| bytes.extend_from_slice(part.as_bytes()));
         // `Bytes` frees without wiping; an owner of its own wipes when the last clone is dropped
@@ -196,9 +232,9 @@ impl Credential {
     }
 
     /// The header, for that origin only.
-    pub(super) fn open(&self, origin: &Origin) -> Result<(HeaderName, HeaderValue), Refused> {
+    pub(super) fn open(&self, origin: &Origin) -> Result<(&'static str, HeaderValue), Refused> {
         if *origin == self.origin {
-            Ok((self.header.clone(), self.value.clone()))
+            Ok((self.header, self.value.clone()))
         } else {
             Err(Refused("a credential of another origin"))
         }

@@ -59,8 +59,8 @@ impl Http for Server {
             let status = self.login.lock().unwrap().unwrap_or(StatusCode::OK);
             return Ok(reply(status, "", format!("token-{n}").into_bytes()));
         }
-        let token =
-            request.headers()["authorization"].to_str().unwrap().strip_prefix("Bearer token-").unwrap();
+        let headers = request.headers();
+        let token = headers["authorization"].to_str().unwrap().strip_prefix("Bearer token-").unwrap();
         if token.parse::<usize>().unwrap() <= self.expired.load(SeqCst) {
             return Ok(reply(StatusCode::UNAUTHORIZED, "", Vec::new()));
         }

@@ -1,20 +1,21 @@
 //! Requests as one login, at the first of a cluster's addresses that answers.
 
-use super::talk::Wire;
+use super::talk::{Replies, Wire};
 use super::{AT_ONCE, Session, Vault};
 use crate::error::{Doing, Refusal, SCHEME, refusal};
 use crate::reply::is_the_servers;
-use http::{HeaderName, Method, StatusCode};
-use secretfig_source::Tick;
+use http::{Method, StatusCode};
 use secretfig_source::protocol::{Credential, HttpError, HttpFault, Now, Origin, Refused, Reply, Request};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use zeroize::Zeroizing;
 
-const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
-const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
+const TOKEN: &str = "x-vault-token";
+const NAMESPACE: &str = "x-vault-namespace";
 /// Without it an agent, or a proxy, refuses: a page that makes a browser send requests cannot set it.
-const REQUEST: HeaderName = HeaderName::from_static("x-vault-request");
+const REQUEST: &str = "x-vault-request";
 
 /// Why a conversation goes no further.
 pub(super) enum Stop {
@@ -28,13 +29,19 @@ impl From<Refusal> for Stop {
     }
 }
 
+/// What is waited for, or why the conversation goes no further.
+pub(super) type Waits<'a, T> = Pin<Box<dyn Future<Output = Result<T, Stop>> + Send + 'a>>;
+
 /// A token, as the header of each address of the cluster and of no other.
 pub(super) struct Token(Vec<Credential>);
 
 impl Token {
     pub(super) fn new(origins: &[Origin], token: &str) -> Result<Self, Refusal> {
-        let all = origins.iter().map(|origin| Credential::header(origin, TOKEN, token));
-        Ok(Self(all.collect::<Result<_, _>>().map_err(refused)?))
+        let mut all = Vec::with_capacity(origins.len());
+        for origin in origins {
+            all.push(Credential::header(origin, TOKEN, token).map_err(refused)?);
+        }
+        Ok(Self(all))
     }
 }
 
@@ -87,8 +94,8 @@ pub(super) struct Call {
 }
 
 impl Call {
-    pub(super) fn new<S: Into<String>>(method: Method, segments: impl IntoIterator<Item = S>) -> Self {
-        let segments = segments.into_iter().map(Into::into).collect();
+    pub(super) fn new(method: Method, segments: &[&str]) -> Self {
+        let segments = segments.iter().map(|segment| (*segment).to_owned()).collect();
         Self { method, segments, query: None, body: None, repeatable: true }
     }
 
@@ -152,16 +159,20 @@ impl<'v> Line<'v> {
     }
 
     /// When the login of this line ends, where it is known to.
-    pub(super) fn login_ends(&self) -> Option<Tick> {
+    #[cfg(feature = "full")]
+    pub(super) fn login_ends(&self) -> Option<secretfig_source::Tick> {
         self.session.as_ref()?.ends
     }
 
-    /// The reply, where it is the expected one.
-    pub(super) async fn expect(&self, call: Call, doing: Doing<'_>) -> Result<Reply, Stop> {
-        let reply = self.each(vec![call]).await?.pop();
-        // INVARIANT: there is one reply per call
-        let reply = reply.unwrap_or(Err(HttpError::new(HttpFault::Transport)));
-        Ok(self.expected(reply, doing)?)
+    /// The reply, where it is the expected one. A block of its own: were it part of each conversation that waits for it,
+    /// an edge package would be a third larger.
+    pub(super) fn expect<'a>(&'a self, call: Call, doing: Doing<'a>) -> Waits<'a, Reply> {
+        Box::pin(async move {
+            let reply = self.each(vec![call]).await?.pop();
+            // INVARIANT: there is one reply per call
+            let reply = reply.unwrap_or(Err(HttpError::new(HttpFault::Transport)));
+            Ok(self.expected(reply, doing)?)
+        })
     }
 
     pub(super) fn expected(
@@ -172,6 +183,7 @@ impl<'v> Line<'v> {
         let reply = reply.map_err(|e| Refusal::from(e.of_source(SCHEME)))?;
         match reply.status().as_u16() {
             200 => Ok(reply),
+            #[cfg(feature = "full")]
             204 if matches!(doing, Doing::Revoke) => Ok(reply),
             _ => Err(refusal(&reply, doing, self.now().wall)),
         }
@@ -198,7 +210,7 @@ impl<'v> Line<'v> {
 
     /// Denied: is it the token that is dead, or is it alive and lacks the right?
     async fn judge(&self, session: &Session) -> Result<(), Stop> {
-        let look = [Call::new(Method::GET, ["v1", "auth", "token", "lookup-self"])];
+        let look = [Call::new(Method::GET, &["v1", "auth", "token", "lookup-self"])];
         let namespace = self.vault.settings.login_namespace.as_deref();
         let reply = self.send(&look, Some(&session.token), namespace).await?.pop();
         let dead = match &reply {
@@ -222,54 +234,84 @@ impl<'v> Line<'v> {
     }
 
     /// Sends them to the address that answered last, and to the next where one does not serve.
-    pub(super) async fn send(
+    pub(super) fn send<'a>(
+        &'a self,
+        calls: &'a [Call],
+        token: Option<&'a Token>,
+        namespace: Option<&'a str>,
+    ) -> Waits<'a, Replies> {
+        Box::pin(self.sent(calls, token, namespace))
+    }
+
+    #[cfg(feature = "full")]
+    async fn sent(
         &self,
         calls: &[Call],
         token: Option<&Token>,
         namespace: Option<&str>,
-    ) -> Result<Vec<Result<Reply, HttpError>>, Stop> {
+    ) -> Result<Replies, Stop> {
         let addresses = &self.vault.settings.addresses;
-        let mut replies: Vec<Option<Result<Reply, HttpError>>> = calls.iter().map(|_| None).collect();
+        let mut replies: Replies = calls.iter().map(|_| Err(HttpError::new(HttpFault::Transport))).collect();
         let mut asked: Vec<usize> = (0..calls.len()).collect();
-        for _ in 0..addresses.len() {
-            let at = self.vault.active.load(Ordering::Relaxed) % addresses.len();
-            let credential = token.and_then(|token| token.0.get(at));
-            let request = |n: &usize| calls[*n].request(&addresses[at], credential, namespace);
-            let requests = asked.iter().map(request).collect::<Result<Vec<_>, _>>().map_err(refused)?;
-            if asked.iter().any(|n| !calls[*n].repeatable) {
-                self.made.store(true, Ordering::Relaxed);
+        for _ in addresses {
+            if asked.is_empty() {
+                break;
             }
-            let mut again = Vec::new();
+            let at = self.vault.active.load(Ordering::Relaxed) % addresses.len();
+            let mut requests = Vec::with_capacity(asked.len());
+            for (call, address) in asked.iter().filter_map(|n| Some((calls.get(*n)?, addresses.get(at)?))) {
+                let credential = token.and_then(|token| token.0.get(at));
+                requests.push(call.request(address, credential, namespace).map_err(refused)?);
+                if !call.repeatable {
+                    self.made.store(true, Ordering::Relaxed);
+                }
+            }
+            let (all, sent) = (std::mem::take(&mut asked), self.wire.send(requests).await);
             let mut elsewhere = false;
-            for (n, reply) in asked.iter().zip(self.wire.send(requests).await) {
+            for (n, reply) in all.into_iter().zip(sent) {
                 let (serves, taken) = judged(&reply);
+                let again = !serves && (!taken || calls.get(n).is_some_and(|call| call.repeatable));
                 elsewhere |= !serves;
-                if !serves && (calls[*n].repeatable || !taken) {
-                    again.push(*n);
+                if again {
+                    asked.push(n);
                 }
                 if !taken {
                     self.made.store(false, Ordering::Relaxed);
                 }
-                replies[*n] = Some(reply);
+                if let Some(slot) = replies.get_mut(n) {
+                    *slot = reply;
+                }
             }
             if elsewhere {
                 // whoever else moved on meanwhile has found the same
                 let next = (at + 1) % addresses.len();
                 let _ = self.vault.active.compare_exchange(at, next, Ordering::Relaxed, Ordering::Relaxed);
             }
-            asked = again;
-            if asked.is_empty() {
-                break;
-            }
         }
-        Ok(replies
-            .into_iter()
-            .map(|reply| reply.unwrap_or(Err(HttpError::new(HttpFault::Transport))))
-            .collect())
+        Ok(replies)
+    }
+}
+
+#[cfg(not(feature = "full"))]
+impl Line<'_> {
+    /// There is one address.
+    async fn sent(
+        &self,
+        calls: &[Call],
+        token: Option<&Token>,
+        namespace: Option<&str>,
+    ) -> Result<Replies, Stop> {
+        let mut requests = Vec::with_capacity(calls.len());
+        for (call, address) in calls.iter().zip(self.vault.settings.addresses.iter().cycle()) {
+            let credential = token.and_then(|token| token.0.first());
+            requests.push(call.request(address, credential, namespace).map_err(refused)?);
+        }
+        Ok(self.wire.send(requests).await)
     }
 }
 
 /// Whether this address serves, and whether it may have taken the request.
+#[cfg(feature = "full")]
 fn judged(reply: &Result<Reply, HttpError>) -> (bool, bool) {
     match reply {
         Ok(reply) => match reply.status().as_u16() {

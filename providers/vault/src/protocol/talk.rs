@@ -1,11 +1,13 @@
 //! Conversations written as plain async code, with no I/O in it: [`Wire::send`] is where a step ends, and the replies
 //! of the next step are what it gives.
 
+use secretfig_source::Tick;
 use secretfig_source::protocol::{Asking, Exchange, HttpError, Now, Reply, Request, Step};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::SystemTime;
 
 /// One reply per request.
 pub(super) type Replies = Vec<Result<Reply, HttpError>>;
@@ -47,33 +49,30 @@ impl Wire {
     }
 }
 
-type Talking<'a, T> = Pin<Box<dyn Future<Output = Result<T, SignIn>> + Send + 'a>>;
+type Talking<'a> = Pin<Box<dyn Future<Output = Result<(), SignIn>> + Send + 'a>>;
 
-struct One<'a, T> {
+struct One<'a> {
     wire: Wire,
-    talking: Option<Talking<'a, T>>,
-    answer: Option<T>,
+    talking: Option<Talking<'a>>,
     waits_for: usize,
 }
 
-/// Conversations side by side, each with its own requests among those of a step.
-struct All<'a, T> {
-    conversations: Vec<One<'a, T>>,
-    begin: Vec<Box<dyn FnOnce(Wire) -> Talking<'a, T> + Send + 'a>>,
-}
+/// Conversations side by side, each with its own requests among those of a step. What they come to, they write down.
+struct All<'a>(Vec<One<'a>>);
 
-impl<'a, T: Send> Exchange for All<'a, T> {
-    type Output = Vec<T>;
+impl<'a> All<'a> {
+    fn begin(&mut self, talking: impl FnOnce(Wire) -> Talking<'a>) {
+        let now = Now { tick: Tick::default(), wall: SystemTime::UNIX_EPOCH };
+        let wire = Wire(Arc::new(Mutex::new(Slot { out: Vec::new(), replies: None, now })));
+        let talking = Some(talking(wire.clone()));
+        self.0.push(One { wire, talking, waits_for: 0 });
+    }
 
-    fn step(&mut self, replies: Replies, now: Now) -> Step<Vec<T>> {
-        for begin in std::mem::take(&mut self.begin) {
-            let wire = Wire(Arc::new(Mutex::new(Slot { out: Vec::new(), replies: None, now })));
-            let talking = Some(begin(wire.clone()));
-            self.conversations.push(One { wire, talking, answer: None, waits_for: 0 });
-        }
+    /// What comes next; an empty list where all have come to their end.
+    fn step(&mut self, replies: Replies, now: Now) -> Result<Vec<Request>, SignIn> {
         let mut replies = replies.into_iter();
         let mut out = Vec::new();
-        for one in &mut self.conversations {
+        for one in &mut self.0 {
             let Some(talking) = one.talking.as_mut() else { continue };
             {
                 let mut slot = one.wire.slot();
@@ -81,23 +80,64 @@ impl<'a, T: Send> Exchange for All<'a, T> {
                 slot.replies = (one.waits_for > 0).then(|| replies.by_ref().take(one.waits_for).collect());
             }
             match talking.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-                Poll::Ready(Ok(answer)) => (one.answer, one.talking, one.waits_for) = (Some(answer), None, 0),
-                Poll::Ready(Err(SignIn)) => return Step::SignIn,
+                Poll::Ready(done) => {
+                    done?;
+                    (one.talking, one.waits_for) = (None, 0);
+                }
                 Poll::Pending => {
-                    let requests = std::mem::take(&mut one.wire.slot().out);
+                    let mut requests = std::mem::take(&mut one.wire.slot().out);
                     one.waits_for = requests.len();
-                    out.extend(requests);
+                    out.append(&mut requests);
                 }
             }
         }
-        if out.is_empty() {
-            return Step::Done(self.conversations.iter_mut().filter_map(|one| one.answer.take()).collect());
-        }
-        Step::Send(out)
+        Ok(out)
     }
 }
 
-struct Single<'a, T>(All<'a, T>);
+/// Where a conversation writes down what it has come to.
+type Answer<T> = Arc<Mutex<Option<T>>>;
+
+struct Each<'a, T> {
+    all: All<'a>,
+    answers: Vec<Answer<T>>,
+}
+
+impl<'a, T: Send + 'a> Each<'a, T> {
+    fn begin<F>(&mut self, begin: impl FnOnce(Wire) -> F)
+    where
+        F: Future<Output = Result<T, SignIn>> + Send + 'a,
+    {
+        let answer = Answer::default();
+        self.answers.push(answer.clone());
+        self.all.begin(|wire| {
+            let talking = begin(wire);
+            Box::pin(async move {
+                let answered = talking.await?;
+                *answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answered);
+                Ok(())
+            })
+        });
+    }
+}
+
+impl<T: Send> Exchange for Each<'_, T> {
+    type Output = Vec<T>;
+
+    fn step(&mut self, replies: Replies, now: Now) -> Step<Vec<T>> {
+        match self.all.step(replies, now) {
+            Err(SignIn) => Step::SignIn,
+            Ok(requests) if !requests.is_empty() => Step::Send(requests),
+            Ok(_) => {
+                let written =
+                    |answer: Answer<T>| answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+                Step::Done(std::mem::take(&mut self.answers).into_iter().filter_map(written).collect())
+            }
+        }
+    }
+}
+
+struct Single<'a, T>(Each<'a, T>);
 
 impl<T: Send> Exchange for Single<'_, T> {
     type Output = T;
@@ -113,30 +153,25 @@ impl<T: Send> Exchange for Single<'_, T> {
 }
 
 /// One conversation.
-pub(super) fn talk<'a, T, F>(begin: impl FnOnce(Wire) -> F + Send + 'a) -> Asking<'a, T>
+pub(super) fn talk<'a, T, F>(begin: impl FnOnce(Wire) -> F) -> Asking<'a, T>
 where
     T: Send + 'a,
     F: Future<Output = Result<T, SignIn>> + Send + 'a,
 {
-    let begin: Box<dyn FnOnce(Wire) -> Talking<'a, T> + Send + 'a> = Box::new(|wire| Box::pin(begin(wire)));
-    Box::new(Single(All { conversations: Vec::new(), begin: vec![begin] }))
+    let mut each = Each { all: All(Vec::new()), answers: Vec::new() };
+    each.begin(begin);
+    Box::new(Single(each))
 }
 
 /// One conversation for each of these, side by side, and one answer for each, in the same order.
-pub(super) fn talk_each<'a, A, T, F>(
-    all: &'a [A],
-    begin: impl Fn(Wire, &'a A) -> F + Clone + Send + 'a,
-) -> Asking<'a, Vec<T>>
+pub(super) fn talk_each<'a, A, T, F>(all: &'a [A], begin: impl Fn(Wire, &'a A) -> F) -> Asking<'a, Vec<T>>
 where
-    A: Sync,
     T: Send + 'a,
     F: Future<Output = Result<T, SignIn>> + Send + 'a,
 {
-    let begin = all.iter().map(|one| {
-        let begin = begin.clone();
-        let begin: Box<dyn FnOnce(Wire) -> Talking<'a, T> + Send + 'a> =
-            Box::new(move |wire| Box::pin(begin(wire, one)));
-        begin
-    });
-    Box::new(All { conversations: Vec::new(), begin: begin.collect() })
+    let mut each = Each { all: All(Vec::new()), answers: Vec::new() };
+    for one in all {
+        each.begin(|wire| begin(wire, one));
+    }
+    Box::new(each)
 }

@@ -3,6 +3,7 @@
 use super::*;
 use secrecy::ExposeSecret;
 use secretfig_tests::{Hunt, Marker};
+use std::collections::BTreeMap;
 
 fn table(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()

@@ -100,7 +100,8 @@ fn collect(reply: &Value, given: &mut BTreeSet<(&'static str, String)>) {
 impl Http for Hop {
     async fn send(&self, request: Request, limits: Limits) -> Result<Reply, HttpError> {
         let path = request.url().replace(request.origin().as_str(), "");
-        let namespace = request.headers().get("x-vault-namespace");
+        let headers = request.headers();
+        let namespace = headers.get("x-vault-namespace");
         let namespace = namespace.map(|namespace| namespace.to_str().unwrap().to_owned());
         self.seen.lock().unwrap().push((format!("{} {path}", request.method()), namespace));
         let reply = self.to.send(request, limits).await?;

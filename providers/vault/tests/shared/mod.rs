@@ -19,7 +19,12 @@ pub(crate) async fn root(server: &OpenBao, method: &str, path: &str, body: Value
 }
 
 /// A `POST` as root of this very text, with these headers.
-pub(crate) async fn post(server: &OpenBao, path: &str, body: &[u8], headers: &[(&str, &str)]) -> Value {
+pub(crate) async fn post(
+    server: &OpenBao,
+    path: &str,
+    body: &[u8],
+    headers: &[(&'static str, &str)],
+) -> Value {
     let transport = Transport::new(Settings::default()).unwrap();
     post_over(&transport, server, path, body, headers).await
 }
@@ -30,16 +35,15 @@ pub(crate) async fn post_over(
     server: &OpenBao,
     path: &str,
     body: &[u8],
-    headers: &[(&str, &str)],
+    headers: &[(&'static str, &str)],
 ) -> Value {
     let origin = Origin::parse(server.address()).unwrap();
-    let header = |name: &str| name.parse::<http::HeaderName>().unwrap();
-    let token = Credential::header(&origin, header("x-vault-token"), server.root_token()).unwrap();
+    let token = Credential::header(&origin, "x-vault-token", server.root_token()).unwrap();
     let segments = std::iter::once("v1").chain(path.split('/'));
     let mut request =
         Request::new(http::Method::POST, &origin, segments).unwrap().credential(&token).unwrap();
     for (name, value) in headers {
-        request = request.header(header(name), value).unwrap();
+        request = request.header(name, value).unwrap();
     }
     let request = request.body("application/json", body.to_vec().into());
     let reply = over.send(request, Limits::default()).await.unwrap();
