@@ -109,6 +109,59 @@ for (const mounts of [{ mount: "team/kv", prefix: "app" }, { mounts: { "team/kv"
   );
 }
 
+// a login that the server forgets: one more, and what was asked for is had; a token that was given cannot be made anew
+{
+  const root = async (method, path, body) => (await fetch(`${address}/v1/${path}`, {
+    method, headers: { "x-vault-token": process.env.ROOT }, body: body && JSON.stringify(body),
+  })).json().catch(() => ({}));
+  const made = (await root("POST", "auth/token/create", { policies: ["edge"] })).auth.client_token;
+  const [by_role, by_token] = await Promise.all([{ appRole: { roleId, secretId } }, { token: made }].map((signIn) =>
+    load({ provider: "vault", address, ...signIn, secrets })));
+  await root("POST", "auth/token/revoke", { token: made });
+  for (const accessor of (await root("GET", "auth/token/accessors?list=true")).data.keys) {
+    const { data } = await root("POST", "auth/token/lookup-accessor", { accessor });
+    if (data?.path === "auth/approle/login") await root("POST", "auth/token/revoke-accessor", { accessor });
+  }
+  assert.deepEqual(await by_role.refresh(), { changed: [], refused: [], failed: [] });
+  const { failed } = await by_token.refresh();
+  assert.deepEqual(failed.map(({ kind, secret }) => [kind, secret]), [["unauthenticated", "secret/myapp/database"]]);
+  for (const config of [by_role, by_token]) assert.equal(await config.get("database.password"), marker);
+}
+
+// contents without versions: what is new is told by what there was
+{
+  const name = "team/kv/app/db", headers = { "x-vault-token": process.env.ROOT };
+  const put = async (password) => assert.ok((await fetch(`${address}/v1/${name}`, { method: "POST", headers, body: JSON.stringify({ password }) })).ok);
+  const config = await load({ provider: "vault", address, token: process.env.ROOT, mounts: { "team/kv": "v1" }, secrets: { database: name } });
+  const looks = async (changed, revision, password) => {
+    assert.deepEqual((await config.refresh()).changed, changed);
+    assert.deepEqual(config.explain().keys.map((key) => key.revision), [revision]);
+    assert.equal(await config.get("database.password"), password);
+  };
+  await looks([], "#1", marker);
+  await put("second");
+  await looks([name], "#2", "second");
+  await looks([], "#2", "second");
+  await put(marker);
+  await looks([name], "#3", marker);
+}
+
+// where a token could go: each address that is none, and none of it is quoted
+for (const bad of [
+  "vault.example", `https://user:${marker}@vault.example`, `https://vault.example/${marker}`, "https://vault.example/?", "https://vault.example/#",
+  "http://vault.example", "ftp://vault.example", "https://vault.example:0", "https:\\\\vault.example", " https://vault.example", "http://127.evil.example",
+  "http://localhost.evil.example", "http://0.0.0.0", "https://", "file:///etc/passwd", "javascript:0",
+]) {
+  const error = await rejected(load({ provider: "vault", address: bad, token, secrets }));
+  assert.deepEqual(error.faults.map((fault) => [fault.key, fault.kind]), [["address", "misconfigured"]], `${bad}: ${error}`);
+}
+// what this package does not read is refused before anything is asked
+for (const name of ["secret/myapp/*", "database/creds/app"]) {
+  const error = await rejected(load({ provider: "vault", address, token: process.env.ROOT, secrets: { database: name } }));
+  assert.deepEqual(error.faults.map((fault) => [fault.key, fault.kind, fault.secret]), [["database", "misconfigured", name]], String(error));
+}
+assert.equal((await rejected(load({ provider: "vault", address, token, secrets, mounts: { pg: "database" } }))).key, "mounts.pg");
+
 // what `fetch` cannot do: each is told by its name, also where a prototype brings it
 for (const option of [
   "ca", "caCert", "caFile", "cert", "clientCert", "clientCertFile", "clientKey", "clientKeyFile", "dangerPlainHttp",

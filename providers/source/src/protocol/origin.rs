@@ -385,4 +385,32 @@ mod tests {
             assert!(Origin::danger_plain_http(address).is_err(), "{address}");
         }
     }
+
+    #[test]
+    fn parts_make_no_origin_that_an_address_would_not() {
+        for (scheme, host, port, text) in [
+            ("https", "vault.example", None, "https://vault.example"),
+            ("https", "vault.example", Some(8200), "https://vault.example:8200"),
+            ("https", "[fd00::1]", Some(1), "https://[fd00::1]:1"),
+            ("http", "localhost", Some(80), "http://localhost:80"),
+            ("http", "127.0.0.1", None, "http://127.0.0.1"),
+            ("http", "[::1]", Some(8200), "http://[::1]:8200"),
+        ] {
+            let origin = Origin::of_parts(scheme, host, port).unwrap();
+            assert_eq!(origin.as_str(), text);
+            assert!(Origin::parse(text).is_ok());
+        }
+        for host in [
+            "", "a/b", "a@b", "a?b", "a#b", "a b", "a\\b", "a%2fb", "a\r\nb", "ä", "a\0", "http://a", "a,b",
+            "a;b", "*",
+        ] {
+            assert!(Origin::of_parts("https", host, None).is_err(), "{host:?}");
+        }
+        for host in
+            ["vault.example", "127.evil.example", "localhost.evil", "0.0.0.0", "10.0.0.1", "[::]", "127"]
+        {
+            assert!(Origin::of_parts("http", host, None).is_err(), "{host:?}");
+        }
+        assert!(Origin::of_parts("ftp", "127.0.0.1", None).is_err());
+    }
 }
