@@ -156,7 +156,16 @@ impl Settings {
         Self::at(Origin::parse(address).map_err(|refused| refused.of_source(SCHEME))?, auth)
     }
 
-    /// The same of an address that is read already.
+    /// The same of an address that is read already, such as by the URL parser of a platform.
+    ///
+    /// ```
+    /// use secretfig_source::protocol::Origin;
+    /// use secretfig_vault::{Auth, Settings};
+    /// let address = Origin::of_parts("https", "vault.example", Some(8200)).unwrap();
+    /// let settings = Settings::at(address, Auth::Token("s.abc".into()))?;
+    /// assert_eq!(settings.addresses()[0].as_str(), "https://vault.example:8200");
+    /// # Ok::<(), secretfig_source::SourceError>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Settings::new`], but of the address.
@@ -253,6 +262,15 @@ impl Settings {
     }
 
     /// Where names lie, all at once; what is empty keeps its default.
+    ///
+    /// ```
+    /// use secretfig_vault::{Auth, Kind, Settings};
+    /// let settings = || Settings::new("https://vault.example", Auth::Token("s.abc".into()));
+    /// assert!(settings()?.names("team/a", "kv", "apps/one", &[("old".to_owned(), Some(Kind::V1))]).is_ok());
+    /// let wrong = settings()?.names("", "../sys", "a//b", &[]).unwrap_err();
+    /// assert_eq!(wrong.iter().map(|(option, _)| option.as_str()).collect::<Vec<_>>(), ["mount", "prefix"]);
+    /// # Ok::<(), secretfig_source::SourceError>(())
+    /// ```
     ///
     /// # Errors
     /// Each option that could steer elsewhere, by its name: `namespace`, `mount`, `prefix`, `mounts.…`.

@@ -239,6 +239,14 @@ impl Reply {
     }
 
     /// With what its `Retry-After` says, for a client that hands on no headers.
+    ///
+    /// ```
+    /// use secretfig_source::protocol::Reply;
+    /// use std::time::{Duration, SystemTime};
+    /// let reply = Reply::new(http::StatusCode::TOO_MANY_REQUESTS, http::HeaderMap::new(), Vec::new().into());
+    /// let reply = reply.waiting(Duration::from_secs(7));
+    /// assert_eq!(reply.retry_after(SystemTime::UNIX_EPOCH), Some(Duration::from_secs(7)));
+    /// ```
     #[must_use]
     pub fn waiting(mut self, wait: Duration) -> Self {
         self.0.wait = Some(wait);
