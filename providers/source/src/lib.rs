@@ -52,6 +52,9 @@ mod clock;
 mod document;
 mod error;
 mod fetched;
+mod note;
+#[cfg(feature = "options")]
+pub mod options;
 #[cfg(feature = "protocol")]
 pub mod protocol;
 mod revision;
@@ -66,6 +69,7 @@ pub use clock::{Clock, Tick};
 pub use document::{Document, Format, Limits, Malformed, Reading};
 pub use error::{ErrorKind, SourceError, Unavailable, Validity, Withdrawn};
 pub use fetched::{Fetched, Identity, Lease, Probe};
+pub use note::Note;
 pub use revision::{Fingerprints, Revision};
 pub use sealed::{Exposed, Node, Sealed};
 pub use source::{Abilities, Batch, Grants, Listing, Source, SourceInfo};

@@ -1,6 +1,6 @@
 //! The one trait that a place of secrets implements.
 
-use crate::{Ask, ErrorKind, Fetched, Identity, Lease, Probe, SourceError};
+use crate::{Ask, ErrorKind, Fetched, Identity, Lease, Note, Probe, SourceError};
 use async_trait::async_trait;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -80,6 +80,11 @@ pub trait Source: Send + Sync {
         false
     }
 
+    /// What it has learnt of this secret, when it last fetched or probed it, that a person should know. Cheap, no asking.
+    fn notes(&self, _ask: &Ask) -> Vec<Note> {
+        Vec::new()
+    }
+
     /// Ends within `limit` what the source keeps open.
     async fn close(&self, _limit: Duration) {}
 
@@ -123,6 +128,9 @@ impl<S: Source + ?Sized> Source for Arc<S> {
     }
     fn lost(&self, lease: &Lease) -> bool {
         (**self).lost(lease)
+    }
+    fn notes(&self, ask: &Ask) -> Vec<Note> {
+        (**self).notes(ask)
     }
     async fn close(&self, limit: Duration) {
         (**self).close(limit).await;

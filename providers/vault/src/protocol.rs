@@ -6,7 +6,6 @@ mod line;
 #[cfg(feature = "full")]
 mod more;
 mod sign_in;
-mod talk;
 
 use crate::blind::Blind;
 use crate::error::{Doing, Refusal, SCHEME, misconfigured};
@@ -16,14 +15,13 @@ use crate::{mount, reply};
 use http::Method;
 use line::{Call, Line, Stop, Token};
 use secrecy::SecretString;
-use secretfig_source::protocol::{Answers, Asking, Protocol, SignedIn};
+use secretfig_source::protocol::{Answers, Asking, Protocol, SignIn, SignedIn, Wire, talk, talk_each};
 use secretfig_source::{Abilities, Ask, At, Fetched, Fingerprints, SourceError, SourceInfo, Tick};
 #[cfg(feature = "full")]
 use secretfig_source::{Lease, Probe};
 use std::fmt;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
-use talk::{SignIn, talk, talk_each};
 
 /// How many requests a step has at most.
 const AT_ONCE: usize = 64;
@@ -82,7 +80,7 @@ impl Vault {
         })
     }
 
-    fn line(&self, wire: talk::Wire, session: Option<Arc<Session>>) -> Line<'_> {
+    fn line(&self, wire: Wire, session: Option<Arc<Session>>) -> Line<'_> {
         Line::new(self, wire, session)
     }
 

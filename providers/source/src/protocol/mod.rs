@@ -19,6 +19,7 @@ mod exchange;
 mod http;
 mod origin;
 mod over;
+mod talk;
 
 pub use self::exchange::{Answers, Asking, Exchange, Now, Protocol, SignedIn, Step, ready};
 #[cfg(feature = "dates")]
@@ -26,3 +27,4 @@ pub use self::http::retry_after;
 pub use self::http::{Http, HttpError, HttpFault, Limits, Reply, Request};
 pub use self::origin::{Credential, Origin, Refused};
 pub use self::over::{MAX_STEPS, Over};
+pub use self::talk::{Replies, SignIn, Wire, talk, talk_each};

@@ -1,11 +1,12 @@
 //! Requests as one login, at the first of a cluster's addresses that answers.
 
-use super::talk::{Replies, Wire};
 use super::{AT_ONCE, Session, Vault};
 use crate::error::{Doing, Refusal, SCHEME, refusal};
 use crate::reply::is_the_servers;
 use http::{Method, StatusCode};
-use secretfig_source::protocol::{Credential, HttpError, HttpFault, Now, Origin, Refused, Reply, Request};
+use secretfig_source::protocol::{
+    Credential, HttpError, HttpFault, Now, Origin, Refused, Replies, Reply, Request, Wire,
+};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;

@@ -3,7 +3,6 @@
 
 use super::line::{Body, Call, Line, Stop, Token};
 use super::sign_in::one;
-use super::talk::{SignIn, talk, talk_each};
 use super::{Session, Vault, answer, checked};
 use crate::error::{Doing, Refusal, malformed, misconfigured, not_there, withdrawn};
 use crate::naming::{Kind, Place, Want, version};
@@ -11,7 +10,7 @@ use crate::reply::{self, get, text, tree};
 use crate::settings::{Auth, Given, SecretId, Settings};
 use http::Method;
 use secrecy::{ExposeSecret, SecretString};
-use secretfig_source::protocol::{Answers, Asking, Reply};
+use secretfig_source::protocol::{Answers, Asking, Reply, SignIn, talk, talk_each};
 use secretfig_source::{Ask, At, ErrorKind, Fetched, Lease, Probe, Revision, SourceError, Tick};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use zeroize::Zeroizing;

@@ -1,14 +1,13 @@
 //! Signing in by hand: a login where there is a way to, and who the token then is.
 
 use super::line::{Body, Call, Line, Stop, Token, Waits, denied_by_policy};
-use super::talk::SignIn;
 use super::{Session, Vault};
 use crate::error::{Doing, Refusal, malformed, misconfigured};
 use crate::reply::{Looked, flag, get, looked, number, text, tree};
 use crate::settings::{Auth, Given, SecretId};
 use http::{Method, StatusCode};
 use secrecy::ExposeSecret;
-use secretfig_source::protocol::{Reply, SignedIn};
+use secretfig_source::protocol::{Reply, SignIn, SignedIn};
 use secretfig_source::{ErrorKind, SourceError, Tick};
 use std::time::Duration;
 use zeroize::Zeroizing;

@@ -1,8 +1,12 @@
 //! Conversations written as plain async code, with no I/O in it: [`Wire::send`] is where a step ends, and the replies
 //! of the next step are what it gives.
+//!
+//! An [`Exchange`] by hand is a state machine with a state per reply that is waited for; this is the same, written down in the
+//! order in which it happens.
 
-use secretfig_source::Tick;
-use secretfig_source::protocol::{Asking, Exchange, HttpError, Now, Reply, Request, Step};
+use super::exchange::{Asking, Exchange, Now, Step};
+use super::http::{HttpError, Reply, Request};
+use crate::Tick;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,14 +14,15 @@ use std::task::{Context, Poll, Waker};
 use std::time::SystemTime;
 
 /// One reply per request.
-pub(super) type Replies = Vec<Result<Reply, HttpError>>;
+pub type Replies = Vec<Result<Reply, HttpError>>;
 
-/// The server accepts the session no more, and nothing was minted: sign in, and begin again.
-pub(super) struct SignIn;
+/// The server accepts the session no more, and nothing was minted: sign in, and begin again ([`Step::SignIn`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignIn;
 
 /// What a conversation sends by.
 #[derive(Clone)]
-pub(super) struct Wire(Arc<Mutex<Slot>>);
+pub struct Wire(Arc<Mutex<Slot>>);
 
 struct Slot {
     out: Vec<Request>,
@@ -31,12 +36,12 @@ impl Wire {
     }
 
     /// The time of this step.
-    pub(super) fn now(&self) -> Now {
+    pub fn now(&self) -> Now {
         self.slot().now
     }
 
     /// Sends these, all at once, and gives as many replies.
-    pub(super) async fn send(&self, requests: Vec<Request>) -> Replies {
+    pub async fn send(&self, requests: Vec<Request>) -> Replies {
         if requests.is_empty() {
             return Vec::new();
         }
@@ -152,8 +157,22 @@ impl<T: Send> Exchange for Single<'_, T> {
     }
 }
 
-/// One conversation.
-pub(super) fn talk<'a, T, F>(begin: impl FnOnce(Wire) -> F) -> Asking<'a, T>
+/// One conversation. What it waits for is [`Wire::send`] and nothing else: nobody wakes it for anything else.
+///
+/// ```
+/// use secretfig_source::protocol::{Asking, Origin, Request, SignIn, talk};
+/// fn status(of: Origin) -> Asking<'static, Option<u16>> {
+///     talk(move |wire| async move {
+///         let Ok(request) = Request::get(&of, ["health"]) else { return Ok(None) };
+///         match wire.send(vec![request]).await.pop() {
+///             Some(Ok(reply)) if reply.status().as_u16() == 401 => Err(SignIn),
+///             Some(Ok(reply)) => Ok(Some(reply.status().as_u16())),
+///             _ => Ok(None),
+///         }
+///     })
+/// }
+/// ```
+pub fn talk<'a, T, F>(begin: impl FnOnce(Wire) -> F) -> Asking<'a, T>
 where
     T: Send + 'a,
     F: Future<Output = Result<T, SignIn>> + Send + 'a,
@@ -164,7 +183,7 @@ where
 }
 
 /// One conversation for each of these, side by side, and one answer for each, in the same order.
-pub(super) fn talk_each<'a, A, T, F>(all: &'a [A], begin: impl Fn(Wire, &'a A) -> F) -> Asking<'a, Vec<T>>
+pub fn talk_each<'a, A, T, F>(all: &'a [A], begin: impl Fn(Wire, &'a A) -> F) -> Asking<'a, Vec<T>>
 where
     T: Send + 'a,
     F: Future<Output = Result<T, SignIn>> + Send + 'a,
