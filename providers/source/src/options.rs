@@ -13,6 +13,8 @@ pub enum Is {
     Plain,
     /// A secret: wiped, never shown, and in strict profiles not taken out of a table.
     Secret,
+    /// Wiped and never shown as a secret is, but no secret by itself: taken out of a table in any profile.
+    Private,
     /// The path of a file, which is shown in messages.
     File,
     /// Not supported; that it is set is a fault of its own. Never listed as known.
@@ -127,7 +129,7 @@ impl Known {
     }
 
     fn take(&mut self, key: &'static str, mut value: String, is: Is) {
-        let set = if is == Is::Secret {
+        let set = if matches!(is, Is::Secret | Is::Private) {
             let sealed = Zeroizing::new(value.trim().to_owned());
             value.zeroize();
             Set::Secret(sealed)

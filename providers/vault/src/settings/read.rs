@@ -5,27 +5,25 @@ use crate::error::{SCHEME, misconfigured};
 use crate::naming::{Kind, Names, one, segments};
 use secrecy::SecretString;
 use secretfig_source::SourceError;
+use secretfig_source::options::{Is, Known, Opt, Options};
 use secretfig_source::protocol::Origin;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use zeroize::Zeroize;
 
 /// Where Kubernetes mounts the token of a pod's service account.
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
-/// What an option's value is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Is {
-    Plain,
-    Secret,
-    /// The path of a file, which is shown in messages.
-    File,
-}
+/// The options.
+const OPTIONS: Options = Options {
+    name: "vault",
+    all: &ALL,
+    groups: &GROUPS,
+    sign_in: &["auth", "token", "token_file", "role_id", "role_id_file", "jwt", "jwt_file", "username"],
+};
 
-/// The options: key in `[source.vault]`, variables (the first that is set counts), what it is, what it says.
-const OPTIONS: [(&str, &[&str], Is, &str); 32] = [
+const ALL: [Opt; 32] = [
     (
         "address",
         &["BAO_ADDR", "VAULT_ADDR"],
@@ -59,7 +57,7 @@ const OPTIONS: [(&str, &[&str], Is, &str); 32] = [
         "where that way is mounted; default its own name",
     ),
     ("role", &["SECRETFIG_VAULT_ROLE"], Is::Plain, "the role of kubernetes, jwt and cert"),
-    ("role_id", &["SECRETFIG_VAULT_ROLE_ID"], Is::Secret, "approle: the role_id"),
+    ("role_id", &["SECRETFIG_VAULT_ROLE_ID"], Is::Private, "approle: the role_id"),
     ("role_id_file", &["SECRETFIG_VAULT_ROLE_ID_FILE"], Is::File, "approle: a file with it"),
     ("secret_id", &["SECRETFIG_VAULT_SECRET_ID"], Is::Secret, "approle: the secret_id"),
     ("secret_id_file", &["SECRETFIG_VAULT_SECRET_ID_FILE"], Is::File, "approle: a file with it"),
@@ -121,11 +119,11 @@ const OPTIONS: [(&str, &[&str], Is, &str); 32] = [
         Is::Plain,
         "`true`: http to other than loopback, where everyone on the way reads all",
     ),
-    ("skip_verify", &["BAO_SKIP_VERIFY", "VAULT_SKIP_VERIFY"], Is::Plain, "refused where true"),
+    ("skip_verify", &["BAO_SKIP_VERIFY", "VAULT_SKIP_VERIFY"], Is::Refused, "refused where true"),
     (
         "ca_path",
         &["BAO_CAPATH", "VAULT_CAPATH", "BAO_TLS_SERVER_NAME", "VAULT_TLS_SERVER_NAME"],
-        Is::Plain,
+        Is::Refused,
         "refused",
     ),
 ];
@@ -142,12 +140,12 @@ const GROUPS: [&[&str]; 6] = [
 impl Settings {
     /// The variables that are read, each with what it sets. (`HOME` only says where `.vault-token` is.)
     pub fn variables() -> impl Iterator<Item = (&'static str, &'static str)> {
-        OPTIONS.iter().flat_map(|(_, names, _, what)| names.iter().map(|name| (*name, *what)))
+        OPTIONS.variables()
     }
 
     /// Whether a variable of that name is looked at, so that a caller need not hand in all.
     pub fn reads(variable: &str) -> bool {
-        variable == "HOME" || Self::variables().any(|(name, _)| name == variable)
+        variable == "HOME" || OPTIONS.reads(variable)
     }
 
     /// What these variables say: [`Settings::read`] with no table, strict.
@@ -184,226 +182,97 @@ impl Settings {
         K: Into<OsString>,
         V: Into<OsString>,
     {
-        let mut known = Known::default();
-        known.variables(vars);
-        known.table(table, strict);
-        known.settings(strict)
+        let vars: Vec<(OsString, OsString)> =
+            vars.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let home = vars.iter().find(|(name, _)| name == "HOME").map(|(_, path)| PathBuf::from(path));
+        let home = home.filter(|home| home.is_absolute());
+        Wanted { known: OPTIONS.read(vars, table, strict), home }.settings(strict)
     }
-}
-
-/// An option as it was set. What is secret was sealed at once.
-enum Set {
-    Plain(String),
-    Secret(SecretString),
 }
 
 /// What is set, before it is made sense of.
-#[derive(Default)]
-struct Known {
-    set: BTreeMap<&'static str, Set>,
+struct Wanted {
+    known: Known,
     home: Option<PathBuf>,
-    wrong: Vec<String>,
 }
 
-impl Known {
-    fn variables<K, V>(&mut self, vars: impl IntoIterator<Item = (K, V)>)
-    where
-        K: Into<OsString>,
-        V: Into<OsString>,
-    {
-        let mut found: BTreeMap<String, OsString> = BTreeMap::new();
-        for (name, value) in vars {
-            let (name, value): (OsString, OsString) = (name.into(), value.into());
-            if let Ok(name) = name.into_string()
-                && Settings::reads(&name)
-                && !value.is_empty()
-            {
-                found.insert(name, value);
-            }
-        }
-        self.home = found.remove("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
-        for (key, names, is, _) in &OPTIONS {
-            let Some((name, value)) = names.iter().find_map(|name| Some((*name, found.remove(*name)?)))
-            else {
-                continue;
-            };
-            match value.into_string() {
-                Ok(value) => self.take(key, value, *is),
-                Err(value) => {
-                    value.into_encoded_bytes().zeroize();
-                    self.wrong.push(format!("`{name}` is not UTF-8"));
-                }
-            }
-        }
-        // of BAO_TOKEN and VAULT_TOKEN the second was not taken
-        found.into_values().for_each(|value| value.into_encoded_bytes().zeroize());
-        self.one_of_each("the variables of ");
-    }
-
-    fn take(&mut self, key: &'static str, mut value: String, is: Is) {
-        let set = if is == Is::Secret {
-            let sealed = SecretString::from(value.trim());
-            value.zeroize();
-            Set::Secret(sealed)
-        } else {
-            Set::Plain(value.trim().to_owned())
-        };
-        self.set.insert(key, set);
-    }
-
-    /// Options of one group that are set together, in one place, are told; none is preferred.
-    fn one_of_each(&mut self, whose: &str) {
-        for group in GROUPS {
-            let both: Vec<_> = group.iter().filter(|key| self.set.contains_key(**key)).collect();
-            if let [one, other, ..] = both.as_slice() {
-                self.wrong.push(format!("{whose}`{one}` and `{other}` are both set: keep one of them"));
-            }
-        }
-    }
-
-    fn table(&mut self, table: &BTreeMap<String, String>, strict: bool) {
-        let mut own = Known::default();
-        for (key, value) in table {
-            let Some((key, names, is, _)) = OPTIONS.iter().find(|(known, ..)| known == key) else {
-                let all = OPTIONS
-                    .iter()
-                    .map(|(key, ..)| *key)
-                    .filter(|key| *key != "skip_verify" && *key != "ca_path");
-                let all = all.collect::<Vec<_>>().join("`, `");
-                self.wrong.push(format!("`[source.vault]` {key}: known are `{all}`"));
-                continue;
-            };
-            if strict && *is == Is::Secret && *key != "role_id" {
-                let file = format!("{key}_file");
-                self.wrong.push(format!(
-                    "`[source.vault]` {key}: a plain file may hold it in relaxed profiles only; put it into a file \
-                     that `{file}` names, or into {}",
-                    names[0]
-                ));
-                continue;
-            }
-            if !value.is_empty() {
-                own.take(key, value.clone(), *is);
-            }
-        }
-        own.one_of_each("`[source.vault]`: ");
-        self.wrong.append(&mut own.wrong);
-        // a variable beats the table, also where it says the same thing in another way; and so does a way to sign in
-        let signs_in = self.ways().next().is_some();
-        for (key, set) in own.set {
-            let group = GROUPS.iter().find(|group| group.contains(&key));
-            let beaten = self.set.contains_key(key)
-                || group.is_some_and(|group| group.iter().any(|key| self.set.contains_key(key)))
-                || signs_in && (key == "auth" || WAYS.iter().any(|(_, marks)| marks.contains(&key)));
-            if !beaten {
-                self.set.insert(key, set);
-            }
-        }
-    }
-
+impl Wanted {
     /// The ways to sign in whose settings are there.
     fn ways(&self) -> impl Iterator<Item = &'static str> + '_ {
-        let there = |marks: &[&str]| marks.iter().any(|mark| self.set.contains_key(mark));
+        let there = |marks: &[&str]| marks.iter().any(|mark| self.known.has(mark));
         let ways = WAYS.iter().filter(move |(_, marks)| there(marks)).map(|(way, _)| *way);
-        let kubernetes =
-            self.set.contains_key("role") && !there(&["jwt", "jwt_file"]) && self.ways_but_role() == 0;
+        let kubernetes = self.known.has("role") && !there(&["jwt", "jwt_file"]) && self.ways_but_role() == 0;
         ways.chain(kubernetes.then_some("kubernetes"))
     }
 
     fn ways_but_role(&self) -> usize {
-        WAYS.iter().filter(|(_, marks)| marks.iter().any(|mark| self.set.contains_key(mark))).count()
-    }
-
-    fn plain(&mut self, key: &str) -> Option<String> {
-        match self.set.remove(key)? {
-            Set::Plain(text) if !text.is_empty() => Some(text),
-            _ => None,
-        }
+        WAYS.iter().filter(|(_, marks)| marks.iter().any(|mark| self.known.has(mark))).count()
     }
 
     fn given(&mut self, key: &str, file: &str) -> Option<Given> {
-        if let Some(Set::Secret(secret)) = self.set.remove(key) {
-            return Some(Given::Text(secret));
+        if let Some(secret) = self.known.secret(key) {
+            return Some(Given::Text(SecretString::from(secret.as_str())));
         }
-        Some(Given::File(Path::new(&self.plain(file)?).into()))
-    }
-
-    fn yes(&mut self, key: &str) -> bool {
-        match self.plain(key).as_deref() {
-            Some("true" | "1") => true,
-            None | Some("false" | "0") => false,
-            Some(_) => {
-                self.wrong.push(format!("`{key}` is `true` or `false`"));
-                false
-            }
-        }
-    }
-
-    /// What a check says, among all that is wrong.
-    fn checked<T>(&mut self, key: &str, result: Result<T, impl Into<SourceError>>) -> Option<T> {
-        match result {
-            Ok(value) => Some(value),
-            Err(refusal) => {
-                let error: SourceError = refusal.into();
-                self.wrong.push(format!("`{key}`: {}", error.what_to_do()));
-                None
-            }
-        }
+        Some(Given::File(Path::new(&self.known.plain(file)?).into()))
     }
 
     fn settings(mut self, strict: bool) -> Result<Settings, SourceError> {
-        if self.yes("skip_verify") {
-            self.wrong.push(
+        if self.known.yes("skip_verify") {
+            self.known.wrong(
                 "VAULT_SKIP_VERIFY is refused: whoever answers would get the token. Trust the server's own CA by \
                  `ca_file` (VAULT_CACERT)"
                     .to_owned(),
             );
         }
-        if self.plain("ca_path").is_some() {
-            self.wrong.push(
+        if self.known.plain("ca_path").is_some() {
+            self.known.wrong(
                 "VAULT_CAPATH and VAULT_TLS_SERVER_NAME are not supported: give one PEM file by `ca_file` \
                  (VAULT_CACERT), and an address that the certificate names"
                     .to_owned(),
             );
         }
-        let plain_http = self.yes("danger_plain_http");
+        let plain_http = self.known.yes("danger_plain_http");
         let addresses = self.addresses(plain_http);
         let auth = self.auth(strict);
-        let namespace = self.plain("namespace").unwrap_or_default();
-        let namespace = self.checked("namespace", super::namespace(&namespace)).flatten();
-        let login_namespace = match self.plain("login_namespace") {
-            Some(text) => self.checked("login_namespace", super::namespace(&text)).flatten(),
+        let namespace = self.known.plain("namespace").unwrap_or_default();
+        let namespace = self.known.checked("namespace", super::namespace(&namespace)).flatten();
+        let login_namespace = match self.known.plain("login_namespace") {
+            Some(text) => self.known.checked("login_namespace", super::namespace(&text)).flatten(),
             None => namespace.clone(),
         };
-        let mount = self.plain("mount").unwrap_or_else(|| "secret".to_owned());
-        let prefix = self.plain("prefix").unwrap_or_default();
+        let mount = self.known.plain("mount").unwrap_or_else(|| "secret".to_owned());
+        let prefix = self.known.plain("prefix").unwrap_or_default();
         let mounts = self.mounts();
-        let names = self.checked("mount", Names::new(&mount, &prefix, &mounts));
-        let ca = self.plain("ca").map(Pem::Text).or_else(|| Some(Pem::File(self.plain("ca_file")?.into())));
-        let client = match (self.plain("client_cert_file"), self.plain("client_key_file")) {
+        let names = self.known.checked("mount", Names::new(&mount, &prefix, &mounts));
+        let ca = self
+            .known
+            .plain("ca")
+            .map(Pem::Text)
+            .or_else(|| Some(Pem::File(self.known.plain("ca_file")?.into())));
+        let client = match (self.known.plain("client_cert_file"), self.known.plain("client_key_file")) {
             (Some(certificate), Some(key)) => Some((certificate.into(), key.into())),
             (None, None) => None,
             _ => {
-                self.wrong.push("`client_cert_file` and `client_key_file` are set together".to_owned());
+                self.known.wrong("`client_cert_file` and `client_key_file` are set together".to_owned());
                 None
             }
         };
         if matches!(auth, Some(Auth::Certificate { .. })) && client.is_none() {
-            self.wrong.push("`auth = \"cert\"` needs `client_cert_file` and `client_key_file`".to_owned());
+            self.known.wrong("`auth = \"cert\"` needs `client_cert_file` and `client_key_file`".to_owned());
         }
-        let pins = self.plain("pins").unwrap_or_default();
-        let pins = pins.split(',').map(str::trim).filter(|pin| !pin.is_empty()).map(str::to_owned).collect();
-        let proxy = match self.plain("proxy").as_deref() {
+        let pins = self.known.list("pins");
+        let proxy = match self.known.plain("proxy").as_deref() {
             None | Some("ignore") => false,
             Some("env") => true,
             Some(_) => {
-                self.wrong.push("`proxy` is `env` or `ignore`".to_owned());
+                self.known.wrong("`proxy` is `env` or `ignore`".to_owned());
                 false
             }
         };
-        let timeout = self.timeout();
+        let timeout = |text: &str| humantime::parse_duration(text).ok();
+        let timeout = self.known.duration("timeout", Duration::from_secs(3), timeout);
         match (addresses, auth, names) {
-            (Some(addresses), Some(auth), Some(names)) if self.wrong.is_empty() => Ok(Settings {
+            (Some(addresses), Some(auth), Some(names)) if self.known.faults().is_empty() => Ok(Settings {
                 addresses,
                 namespace,
                 login_namespace,
@@ -419,25 +288,25 @@ impl Known {
                 timeout,
                 plain_http,
             }),
-            _ => Err(misconfigured(self.wrong.join("; ")).into()),
+            _ => Err(misconfigured(self.known.faults().join("; ")).into()),
         }
     }
 
     fn addresses(&mut self, plain_http: bool) -> Option<Vec<Origin>> {
-        let Some(text) = self.plain("address") else {
-            self.wrong
-                .push("no server is named: set VAULT_ADDR, or `address` in `[source.vault]`".to_owned());
+        let Some(text) = self.known.plain("address") else {
+            self.known
+                .wrong("no server is named: set VAULT_ADDR, or `address` in `[source.vault]`".to_owned());
             return None;
         };
         let parse = if plain_http { Origin::danger_plain_http } else { Origin::parse };
         let all: Result<Vec<_>, _> = text.split(',').map(|address| parse(address.trim())).collect();
-        self.checked("address", all.map_err(|refused| refused.of_source(SCHEME)))
+        self.known.checked("address", all.map_err(|refused| refused.of_source(SCHEME)))
     }
 
     fn mounts(&mut self) -> Vec<(String, Option<Kind>)> {
         let mut mounts = Vec::new();
         for entry in
-            self.plain("mounts").unwrap_or_default().split(',').map(str::trim).filter(|e| !e.is_empty())
+            self.known.plain("mounts").unwrap_or_default().split(',').map(str::trim).filter(|e| !e.is_empty())
         {
             let (mount, kind) = match entry.split_once('=') {
                 Some((mount, kind)) => (mount.trim(), Some(kind.trim())),
@@ -446,35 +315,23 @@ impl Known {
             match kind.map(|kind| Kind::parse(kind).ok_or(())).transpose() {
                 Ok(kind) => mounts.push((mount.trim_matches('/').to_owned(), kind)),
                 Err(()) => {
-                    self.wrong.push("`mounts` is a list such as `kv=v1, pg=database, team/kv`: kinds are v1, v2, database".to_owned());
+                    self.known.wrong("`mounts` is a list such as `kv=v1, pg=database, team/kv`: kinds are v1, v2, database".to_owned());
                 }
             }
         }
         mounts
     }
 
-    fn timeout(&mut self) -> Duration {
-        let Some(text) = self.plain("timeout") else { return Duration::from_secs(3) };
-        let seconds = text.parse().ok().map(Duration::from_secs);
-        match seconds.or_else(|| humantime::parse_duration(&text).ok()).filter(|limit| !limit.is_zero()) {
-            Some(limit) => limit,
-            None => {
-                self.wrong.push("`timeout` is a duration such as `3s`, or a number of seconds".to_owned());
-                Duration::from_secs(3)
-            }
-        }
-    }
-
     /// The one way to sign in.
     fn auth(&mut self, strict: bool) -> Option<Auth> {
         let ways: Vec<_> = self.ways().collect();
-        let way = match (self.plain("auth"), ways.as_slice()) {
+        let way = match (self.known.plain("auth"), ways.as_slice()) {
             (Some(way), _) => way,
             (None, [one]) => (*one).to_owned(),
             (None, []) => match self.home.as_ref().filter(|_| !strict) {
                 Some(home) => return Some(Auth::TokenFile(home.join(".vault-token").into())),
                 None => {
-                    self.wrong.push(
+                    self.known.wrong(
                         "nothing says how to sign in: set VAULT_TOKEN, or `token_file`, or `role_id` and `secret_id` \
                          (approle), `role` (kubernetes), `jwt` or `jwt_file` (jwt), `username` and `password` (userpass), \
                          or `auth = \"cert\"`; each is a variable SECRETFIG_VAULT_… too"
@@ -485,20 +342,20 @@ impl Known {
             },
             (None, several) => {
                 let several = several.join("`, `");
-                self.wrong.push(format!(
+                self.known.wrong(format!(
                     "there are settings for several ways to sign in: `{several}`. Say which by `auth` \
                      (SECRETFIG_VAULT_AUTH), or take the others out"
                 ));
                 return None;
             }
         };
-        let mount = self.plain("auth_mount").unwrap_or_else(|| way.clone());
+        let mount = self.known.plain("auth_mount").unwrap_or_else(|| way.clone());
         let mount = mount.trim_matches('/');
         let mount = mount.strip_prefix("auth/").unwrap_or(mount).to_owned();
-        self.checked("auth_mount", segments(&mount))?;
+        self.known.checked("auth_mount", segments(&mount))?;
         let auth = self.of_way(&way, mount);
         if auth.is_none() {
-            self.wrong.push(match way.as_str() {
+            self.known.wrong(match way.as_str() {
                 "token" => "`auth = \"token\"` needs VAULT_TOKEN or `token_file`".to_owned(),
                 "approle" => "`auth = \"approle\"` needs `role_id`".to_owned(),
                 "kubernetes" => "`auth = \"kubernetes\"` needs `role`".to_owned(),
@@ -512,7 +369,7 @@ impl Known {
             });
         }
         if let Some(Err(wrong)) = auth.as_ref().map(Auth::check) {
-            self.wrong.push(SourceError::from(wrong).what_to_do().to_owned());
+            self.known.wrong(SourceError::from(wrong).what_to_do().to_owned());
         }
         auth
     }
@@ -533,12 +390,14 @@ impl Known {
             "kubernetes" => {
                 let account = || Given::File(Path::new(SERVICE_ACCOUNT).into());
                 let token = self.given("jwt", "jwt_file").unwrap_or_else(account);
-                Auth::Kubernetes { mount, role: self.plain("role")?, token }
+                Auth::Kubernetes { mount, role: self.known.plain("role")?, token }
             }
-            "jwt" => Auth::Jwt { mount, token: self.given("jwt", "jwt_file")?, role: self.plain("role") },
-            "cert" => Auth::Certificate { mount, role: self.plain("role") },
+            "jwt" => {
+                Auth::Jwt { mount, token: self.given("jwt", "jwt_file")?, role: self.known.plain("role") }
+            }
+            "cert" => Auth::Certificate { mount, role: self.known.plain("role") },
             "userpass" => {
-                let user = self.plain("username").filter(|user| one(user).is_ok())?;
+                let user = self.known.plain("username").filter(|user| one(user).is_ok())?;
                 Auth::Userpass { mount, user, password: self.given("password", "password_file")? }
             }
             _ => return None,
