@@ -9,7 +9,7 @@ mod endpoint;
 mod more;
 mod sign_in;
 
-use crate::error::{Doing, Refusal, SCHEME, code, malformed, misconfigured, refusal};
+use crate::error::{Doing, Refusal, SCHEME, Said, malformed, misconfigured, refusal};
 use crate::naming::{self, Id, Place, checked};
 use crate::reply::{Value, Words, list, text, tree};
 use crate::settings::{Auth, Keys, Settings};
@@ -18,9 +18,10 @@ use endpoint::endpoint;
 use http::{Method, StatusCode};
 use secrecy::ExposeSecret;
 use secretfig_source::protocol::{
-    Answers, Asking, Credential, Now, Origin, Protocol, Refused, Reply, Request, SignIn, SignedIn, Wire, talk,
+    Answers, Asking, Credential, HttpError, Now, Origin, Protocol, Refused, Reply, Request, SignIn, SignedIn,
+    Wire, talk,
 };
-use secretfig_source::{Abilities, Ask, At, Fetched, Node, SourceError, SourceInfo};
+use secretfig_source::{Abilities, Ask, At, ErrorKind, Fetched, Node, SourceError, SourceInfo};
 use std::fmt;
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -156,80 +157,81 @@ impl SecretsManager {
         request.credential(&signature).map_err(refused)
     }
 
-    /// Sends these, all at once. One refused answer each where it is not the expected one.
-    async fn send<'a>(
+    /// What a reply says, or why it is not the expected one.
+    fn judged(&self, sent: Result<Reply, HttpError>, now: Now, doing: Doing<'_>) -> Result<Node, Stop> {
+        let reply = sent.map_err(|error| Refusal::from(error.of_source(SCHEME)))?;
+        if reply.status() == StatusCode::OK {
+            return Ok(tree(&reply)?);
+        }
+        let words = Words::of(&reply);
+        let said = words.said(&reply, now.wall);
+        // keys that somebody gave are no better the second time
+        if said.wants_credentials() && !matches!(self.settings.auth, Auth::Keys(_)) {
+            return Err(Stop::SignIn);
+        }
+        Err(refusal(&said, doing).into())
+    }
+
+    /// One answer for each of these, in their order: current values by batches, where so many are wanted that they are worth
+    /// it, then one by one what a batch says nothing of.
+    async fn get(
         &self,
         wire: &Wire,
         session: &Session,
-        calls: Vec<(&'static str, Body, Doing<'a>)>,
-    ) -> Result<Vec<Result<Reply, Refusal>>, Stop> {
-        let now = wire.now();
-        let doing: Vec<Doing<'a>> = calls.iter().map(|(.., doing)| *doing).collect();
-        let mut requests = Vec::with_capacity(calls.len());
-        for (operation, body, _) in calls {
-            requests.push(self.call(session, now, operation, body)?);
-        }
-        let mut answers = Vec::with_capacity(doing.len());
-        for (sent, doing) in wire.send(requests).await.into_iter().zip(doing) {
-            answers.push(match sent {
-                Ok(reply) if reply.status() == StatusCode::OK => Ok(reply),
-                Ok(reply) => {
-                    let words = Words::of(&reply);
-                    let said = words.said(&reply, now.wall);
-                    // keys that somebody gave are no better the second time
-                    if said.wants_credentials() && !matches!(self.settings.auth, Auth::Keys(_)) {
-                        return Err(Stop::SignIn);
-                    }
-                    Err(refusal(&said, doing))
+        wanted: &[(Id, At)],
+        worth: Worth,
+    ) -> Result<Vec<Result<Fetched, Refusal>>, Stop> {
+        let mut answers: Vec<Answer> = Vec::new();
+        answers.resize_with(wanted.len(), || None);
+        let mut batches = wanted.iter().filter(|(_, at)| *at == At::Current).count() >= worth.from;
+        loop {
+            let now = wire.now();
+            // whom each call is about, and whether it is a batch
+            let (mut calls, mut requests) = (Vec::<(bool, Vec<usize>)>::new(), Vec::new());
+            for (seat, ((_, at), answer)) in wanted.iter().zip(&answers).enumerate() {
+                let batch = batches && *at == At::Current;
+                let open = calls.iter_mut().find(|(open, seats)| *open && batch && seats.len() < BATCH.0);
+                match open {
+                    _ if answer.is_some() => {}
+                    Some((_, seats)) => seats.push(seat),
+                    None => calls.push((batch, vec![seat])),
                 }
-                Err(error) => Err(error.of_source(SCHEME).into()),
-            });
-        }
-        Ok(answers)
-    }
-
-    async fn get_each(
-        &self,
-        wire: &Wire,
-        session: &Session,
-        asks: &[(Id, At)],
-    ) -> Result<Vec<Result<Fetched, Refusal>>, Stop> {
-        let calls =
-            asks.iter().map(|(id, at)| ("GetSecretValue", Body::get(id, at), Doing::Get(id.as_str())));
-        let replies = self.send(wire, session, calls.collect()).await?;
-        let read = |(reply, (id, _)): (Result<Reply, Refusal>, &(Id, At))| {
-            Ok(Value::read(&tree(&reply?)?)?.fetched(id))
-        };
-        Ok(replies.into_iter().zip(asks).map(read).collect())
-    }
-
-    /// Current values by batches, and what a batch says nothing of by itself. In the order of the ids.
-    async fn get_batches(
-        &self,
-        wire: &Wire,
-        session: &Session,
-        ids: &[Id],
-    ) -> Result<Vec<Result<Fetched, Refusal>>, Stop> {
-        let mut answers: Vec<Option<Result<Fetched, Refusal>>> = ids.iter().map(|_| None).collect();
-        let calls = ids.chunks(BATCH.0).map(|ids| ("BatchGetSecretValue", Body::batch(ids), Doing::Batch));
-        let replies = self.send(wire, session, calls.collect()).await?;
-        for ((reply, ids), answers) in
-            replies.into_iter().zip(ids.chunks(BATCH.0)).zip(answers.chunks_mut(BATCH.0))
-        {
-            match reply.and_then(|reply| tree(&reply)) {
-                Ok(tree) => sort_out(&tree, ids, answers)?,
-                Err(refusal) => answers.fill_with(|| Some(Err(refusal.clone()))),
+            }
+            for (batch, seats) in &calls {
+                let mut about = seats.iter().filter_map(|seat| wanted.get(*seat));
+                let (operation, body) = if *batch {
+                    ("BatchGetSecretValue", Body::batch(about.map(|(id, _)| id)))
+                } else {
+                    ("GetSecretValue", about.next().map_or_else(Body::new, |(id, at)| Body::get(id, at)))
+                };
+                requests.push(self.call(session, now, operation, body)?);
+            }
+            for (sent, (batch, seats)) in wire.send(requests).await.into_iter().zip(calls) {
+                let about = seats.first().and_then(|seat| wanted.get(*seat)).filter(|_| !batch);
+                let doing = about.map_or(Doing::Batch, |(id, _)| Doing::Get(id.as_str()));
+                let judged = match self.judged(sent, now, doing) {
+                    Ok(tree) => Ok(tree),
+                    Err(Stop::Refused(refusal)) => Err(refusal),
+                    Err(stop) => return Err(stop),
+                };
+                for seat in seats {
+                    let (Some((id, _)), Some(seat)) = (wanted.get(seat), answers.get_mut(seat)) else {
+                        continue;
+                    };
+                    let answer = match &judged {
+                        Ok(tree) if batch => of_batch(tree, id),
+                        Ok(tree) => Some(Value::read(tree).map(|value| value.fetched(id))),
+                        Err(refusal) => Some(Err(refusal.clone())),
+                    };
+                    *seat = answer.filter(|answer| !(batch && worth.again && is_of_batch(answer)));
+                }
+            }
+            if !std::mem::take(&mut batches) {
+                break;
             }
         }
-        let left: Vec<(Id, At)> = ids
-            .iter()
-            .zip(&answers)
-            .filter(|(_, answer)| answer.is_none())
-            .map(|(id, _)| (id.clone(), At::Current))
-            .collect();
-        let mut rest = self.get_each(wire, session, &left).await?.into_iter();
-        let none = || Err(malformed("the batch says nothing of it"));
-        Ok(answers.into_iter().map(|answer| answer.or_else(|| rest.next()).unwrap_or_else(none)).collect())
+        let none = || Err(malformed("nothing was answered"));
+        Ok(answers.into_iter().map(|answer| answer.unwrap_or_else(none)).collect())
     }
 
     async fn fetch_all(
@@ -238,65 +240,83 @@ impl SecretsManager {
         session: &Session,
         asks: &[Ask],
     ) -> Result<Answers<Fetched>, Stop> {
-        let mut answers: Vec<Option<Result<Fetched, Refusal>>> = asks.iter().map(|_| None).collect();
-        let (mut single, mut current): (Vec<_>, Vec<_>) = (Vec::new(), Vec::new());
-        for (seat, (ask, answer)) in asks.iter().zip(&mut answers).enumerate() {
-            match checked(ask.point()).and_then(|()| self.settings.names.place(ask.name())) {
-                Ok(Place::Secret(id)) if *ask.point() == At::Current => current.push((seat, id)),
-                Ok(Place::Secret(id)) => single.push((seat, (id, ask.point().clone()))),
-                #[cfg(feature = "full")]
-                Ok(Place::Folder(folder)) if *ask.point() == At::Current => {
-                    *answer = Some(self.folder(wire, session, ask.name(), &folder).await?);
+        let mut wanted = Vec::new();
+        let mut answers = Vec::with_capacity(asks.len());
+        for ask in asks {
+            answers.push(match self.place(ask) {
+                Ok(Place::Secret(id)) => {
+                    wanted.push((id, ask.point().clone()));
+                    None
                 }
                 #[cfg(feature = "full")]
-                Ok(Place::Folder(_)) => {
-                    *answer = Some(Err(misconfigured("a folder has no versions; ask for its secrets")));
+                Ok(Place::Folder(folder)) => {
+                    Some(self.folder(wire, session, ask.name(), &folder).await?.map_err(|e| e.of(ask.name())))
                 }
-                Err(refusal) => *answer = Some(Err(refusal)),
+                Err(refusal) => Some(Err(refusal.of(ask.name()))),
+            });
+        }
+        // by the core, which tries again itself, a source is asked for as many as are worth a batch; an edge has no core
+        let worth = if cfg!(feature = "full") {
+            Worth { from: 2, again: false }
+        } else {
+            Worth { from: BATCH.1, again: true }
+        };
+        let mut got = self.get(wire, session, &wanted, worth).await?.into_iter();
+        for (answer, ask) in answers.iter_mut().zip(asks) {
+            if answer.is_none() {
+                *answer = got.next().map(|got| got.map_err(|refusal| refusal.of(ask.name())));
             }
         }
-        if let [_] | [] = current.as_slice() {
-            single.extend(current.drain(..).map(|(seat, id)| (seat, (id, At::Current))));
+        Ok(answers.into_iter().flatten().collect())
+    }
+
+    /// What is asked for there.
+    fn place(&self, ask: &Ask) -> Result<Place, Refusal> {
+        checked(ask.point())?;
+        let place = self.settings.names.place(ask.name())?;
+        #[cfg(feature = "full")]
+        if matches!(place, Place::Folder(_)) && *ask.point() != At::Current {
+            return Err(misconfigured("a folder has no versions; ask for its secrets"));
         }
-        let (seats, single): (Vec<_>, Vec<_>) = single.into_iter().unzip();
-        let got = self.get_each(wire, session, &single).await?;
-        let (more, current): (Vec<_>, Vec<_>) = current.into_iter().unzip();
-        let batched = self.get_batches(wire, session, &current).await?;
-        for (seat, got) in seats.into_iter().chain(more).zip(got.into_iter().chain(batched)) {
-            if let Some(answer) = answers.get_mut(seat) {
-                *answer = Some(got);
-            }
-        }
-        let none = || Err(malformed("nothing was answered"));
-        let all = asks.iter().zip(answers);
-        Ok(all
-            .map(|(ask, answer)| answer.unwrap_or_else(none).map_err(|refusal| refusal.of(ask.name())))
-            .collect())
+        Ok(place)
     }
 }
 
-/// Whose value, and whose error, each part of a batch is.
-fn sort_out(batch: &Node, ids: &[Id], answers: &mut [Option<Result<Fetched, Refusal>>]) -> Result<(), Stop> {
-    for value in list(batch, "SecretValues") {
-        let (arn, name) = (text(value, "ARN").unwrap_or_default(), text(value, "Name").unwrap_or_default());
-        for (id, answer) in ids.iter().zip(&mut *answers).filter(|(id, _)| id.is(arn, name)) {
-            *answer = Some(Value::read(value).map(|value| value.fetched(id)));
-        }
-    }
+/// What is known of one of the secrets that are asked for, or nothing yet.
+type Answer = Option<Result<Fetched, Refusal>>;
+
+/// From how many secrets on a batch is worth it, and whether what it is denied or throttled for is asked for once more, one by
+/// one.
+#[derive(Clone, Copy)]
+struct Worth {
+    from: usize,
+    again: bool,
+}
+
+/// Whether a batch may be refused so, and what is in it not.
+fn is_of_batch(answer: &Result<Fetched, Refusal>) -> bool {
+    matches!(answer, Err(Refusal { kind: ErrorKind::Denied | ErrorKind::Throttled { .. }, .. }))
+}
+
+/// What a batch says of that secret: its value, or why there is none.
+fn of_batch(batch: &Node, id: &Id) -> Answer {
     for error in list(batch, "Errors") {
         let of = text(error, "SecretId").unwrap_or_default();
-        let said = crate::error::Said {
-            status: 400,
-            code: code(text(error, "ErrorCode").unwrap_or_default()),
-            message: text(error, "Message").unwrap_or_default(),
-            wait: None,
-        };
-        for (id, answer) in ids.iter().zip(&mut *answers).filter(|(id, _)| id.as_str() == of || id.is(of, of))
-        {
-            *answer = Some(Err(refusal(&said, Doing::Get(id.as_str()))));
+        if id.is(of, of) {
+            let said = Said {
+                status: 400,
+                code: text(error, "ErrorCode").unwrap_or_default(),
+                message: text(error, "Message").unwrap_or_default(),
+                wait: None,
+            };
+            return Some(Err(refusal(&said, Doing::Get(id.as_str()))));
         }
     }
-    Ok(())
+    let of = |value: &&Node| {
+        id.is(text(value, "ARN").unwrap_or_default(), text(value, "Name").unwrap_or_default())
+    };
+    let value = list(batch, "SecretValues").iter().find(of)?;
+    Some(Value::read(value).map(|value| value.fetched(id)))
 }
 
 /// What a request could not be made of.
@@ -342,8 +362,8 @@ impl Body {
         }
     }
 
-    fn batch(ids: &[Id]) -> Self {
-        Self::new().texts("SecretIdList", ids.iter().map(Id::as_str))
+    fn batch<'a>(ids: impl Iterator<Item = &'a Id>) -> Self {
+        Self::new().texts("SecretIdList", ids.map(Id::as_str))
     }
 }
 

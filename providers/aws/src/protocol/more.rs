@@ -2,15 +2,15 @@
 //! honour.
 
 use super::sign_in::{ask_sts, element, form};
-use super::{Body, SecretsManager, Session, Stop};
+use super::{Body, SecretsManager, Session, Stop, Worth};
 use crate::error::{Doing, Refusal, malformed, misconfigured};
 use crate::folder::{self, Entry, Listing};
 use crate::naming::{Folder, Id, Place, checked};
-use crate::reply::{Description, tree};
+use crate::reply::Description;
 use crate::settings::{Auth, Given, Settings};
 use http::Method;
 use secretfig_source::protocol::{Answers, Request, Wire};
-use secretfig_source::{Ask, At, ErrorKind, Fetched, Identity, Probe, Revision, SourceError};
+use secretfig_source::{Ask, At, ErrorKind, Fetched, Identity, Node, Probe, Revision, SourceError};
 
 /// How many looks are under way at once.
 const AT_ONCE: usize = 64;
@@ -48,6 +48,30 @@ pub(super) async fn identity(aws: &SecretsManager, wire: &Wire, session: &Sessio
 }
 
 impl SecretsManager {
+    /// Sends these, all at once. One refused answer each where it is not the expected one.
+    async fn send(
+        &self,
+        wire: &Wire,
+        session: &Session,
+        calls: Vec<(&'static str, Body, Doing<'_>)>,
+    ) -> Result<Vec<Result<Node, Refusal>>, Stop> {
+        let now = wire.now();
+        let (mut requests, mut about) = (Vec::new(), Vec::new());
+        for (operation, body, doing) in calls {
+            requests.push(self.call(session, now, operation, body)?);
+            about.push(doing);
+        }
+        let mut answers = Vec::new();
+        for (sent, doing) in wire.send(requests).await.into_iter().zip(about) {
+            answers.push(match self.judged(sent, now, doing) {
+                Ok(tree) => Ok(tree),
+                Err(Stop::Refused(refusal)) => Err(refusal),
+                Err(stop) => return Err(stop),
+            });
+        }
+        Ok(answers)
+    }
+
     async fn list(&self, wire: &Wire, session: &Session, folder: &Folder) -> Result<Vec<Entry>, Stop> {
         let mut listing = Listing::new(folder);
         let mut next: Option<String> = None;
@@ -58,7 +82,7 @@ impl SecretsManager {
             }
             let reply = self.send(wire, session, vec![("ListSecrets", body, Doing::List)]).await?.pop();
             let reply = reply.unwrap_or_else(|| Err(malformed("nothing was answered")))?;
-            next = listing.page(&tree(&reply)?)?;
+            next = listing.page(&reply)?;
             if next.is_none() {
                 return Ok(listing.done()?);
             }
@@ -77,27 +101,8 @@ impl SecretsManager {
             Err(Stop::Refused(refusal)) => return Ok(Err(refusal)),
             Err(stop) => return Err(stop),
         };
-        let ids: Vec<Id> = entries.iter().map(|entry| entry.id.clone()).collect();
-        let mut answers = match ids.as_slice() {
-            [id] => self.get_each(wire, session, &[(id.clone(), At::Current)]).await?,
-            ids => self.get_batches(wire, session, ids).await?,
-        };
-        // batches that are denied or throttled say nothing of their secrets
-        let again: Vec<usize> = answers
-            .iter()
-            .enumerate()
-            .filter(|(_, answer)| matches!(answer, Err(e) if again(e)))
-            .map(|(at, _)| at)
-            .collect();
-        if ids.len() > 1 && !again.is_empty() {
-            let asks: Vec<(Id, At)> =
-                again.iter().filter_map(|at| Some((ids.get(*at)?.clone(), At::Current))).collect();
-            for (at, answer) in again.into_iter().zip(self.get_each(wire, session, &asks).await?) {
-                if let Some(seat) = answers.get_mut(at) {
-                    *seat = answer;
-                }
-            }
-        }
+        let ids: Vec<(Id, At)> = entries.iter().map(|entry| (entry.id.clone(), At::Current)).collect();
+        let answers = self.get(wire, session, &ids, Worth { from: 2, again: true }).await?;
         let mut found = Vec::new();
         for (entry, answer) in entries.into_iter().zip(answers) {
             match answer {
@@ -150,7 +155,7 @@ impl SecretsManager {
         let mut denied = Vec::new();
         for (reply, (seat, id)) in replies.into_iter().zip(seeing) {
             let (Some(ask), Some(answer)) = (asks.get(seat), answers.get_mut(seat)) else { continue };
-            match reply.and_then(|reply| tree(&reply)) {
+            match reply {
                 Ok(tree) => {
                     let known = Description::read(&tree);
                     self.notes.found(ask.name(), known.notes(now.wall));
@@ -168,7 +173,8 @@ impl SecretsManager {
             .iter()
             .filter_map(|(seat, id)| Some((id.clone(), asks.get(*seat)?.point().clone())))
             .collect();
-        for ((seat, _), got) in reading.iter().zip(self.get_each(wire, session, &gets).await?) {
+        let got = self.get(wire, session, &gets, Worth { from: usize::MAX, again: false }).await?;
+        for ((seat, _), got) in reading.iter().zip(got) {
             let (Some(ask), Some(answer)) = (asks.get(*seat), answers.get_mut(*seat)) else { continue };
             if got.is_ok() && denied.contains(seat) {
                 self.blind.found(ask.name(), now.tick);
@@ -205,10 +211,6 @@ impl SecretsManager {
             },
         })
     }
-}
-
-fn again(refusal: &Refusal) -> bool {
-    matches!(refusal.kind, ErrorKind::Denied | ErrorKind::Throttled { .. })
 }
 
 /// By the beginning of names, and by tags: each key and each value is a filter of its own.
