@@ -5,7 +5,9 @@
 //! What it says is dropped unread, since it may be a value; what the panic hook of the process prints is the application's.
 
 use crate::waiting::Any;
-use secretfig_source::{Ask, ErrorKind, Fetched, Identity, Lease, Probe, Source, SourceError, SourceInfo};
+use secretfig_source::{
+    Ask, ErrorKind, Fetched, Identity, Lease, Note, Probe, Source, SourceError, SourceInfo,
+};
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -71,6 +73,21 @@ impl Guarded {
         caught(|| self.source.lost(lease)).unwrap_or_else(|| {
             self.tell_once("lost", "its leases are taken to live as long as they were granted for");
             false
+        })
+    }
+
+    /// Somebody could not use what it gave.
+    pub(crate) fn distrust(&self, ask: &Ask) {
+        caught(|| self.source.distrust(ask)).unwrap_or_else(|| {
+            self.tell_once("distrust", "what it keeps for a while it goes on giving for as long");
+        });
+    }
+
+    /// What it has learnt of this secret that a person should know.
+    pub(crate) fn notes(&self, ask: &Ask) -> Vec<Note> {
+        caught(|| self.source.notes(ask)).unwrap_or_else(|| {
+            self.tell_once("notes", "nothing that it may have learnt of its secrets is told");
+            Vec::new()
         })
     }
 

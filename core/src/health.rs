@@ -5,7 +5,7 @@ use crate::publish::Publisher;
 use crate::section::{View, Withheld};
 use crate::store::TroubleKind;
 use crate::tree::KeyPath;
-use secretfig_source::Tick;
+use secretfig_source::{Note, Tick};
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 use std::fmt;
 
@@ -102,6 +102,9 @@ pub struct SecretHealth {
     pub seen_seconds: u64,
     /// The lease it came with.
     pub lease: Option<LeaseHealth>,
+    /// What its source has learnt of it that is no fault yet: a rotation that is stuck, an expiry that is near. They make
+    /// nothing degraded.
+    pub notes: Vec<Note>,
 }
 
 /// How the lease of one secret stands.
@@ -263,9 +266,20 @@ impl Serialize for SectionHealth {
     }
 }
 
+struct NoteLine<'a>(&'a Note);
+
+impl Serialize for NoteLine<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_struct("Note", 2)?;
+        map.serialize_field("what", self.0.what())?;
+        map.serialize_field("text", self.0.text())?;
+        map.end()
+    }
+}
+
 impl Serialize for SecretHealth {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_struct("SecretHealth", 10)?;
+        let mut map = serializer.serialize_struct("SecretHealth", 11)?;
         map.serialize_field("source", &self.source)?;
         map.serialize_field("secret", &self.secret)?;
         map.serialize_field("revision", &self.revision)?;
@@ -276,6 +290,11 @@ impl Serialize for SecretHealth {
         map.serialize_field("withheld", &self.withheld)?;
         map.serialize_field("seen_seconds", &self.seen_seconds)?;
         map.serialize_field("lease", &self.lease)?;
+        if self.notes.is_empty() {
+            map.skip_field("notes")?;
+        } else {
+            map.serialize_field("notes", &self.notes.iter().map(NoteLine).collect::<Vec<_>>())?;
+        }
         map.end()
     }
 }
@@ -349,6 +368,9 @@ impl fmt::Display for Health {
             if let Some(lease) = &secret.lease {
                 write!(f, "; {lease}")?;
             }
+            for note in &secret.notes {
+                write!(f, "; {}", crate::tree::Clean(&note.to_string()))?;
+            }
         }
         for section in &self.sections {
             if let Some(withheld) = &section.withheld {
@@ -403,13 +425,10 @@ impl<T> Publisher<T> {
                     TroubleKind::Torn => "torn".to_owned(),
                 },
             };
+            let source = self.plan.sources.get(secret.source);
             SecretHealth {
-                source: self
-                    .plan
-                    .sources
-                    .get(secret.source)
-                    .map(|named| named.name.clone())
-                    .unwrap_or_default(),
+                source: source.map(|named| named.name.clone()).unwrap_or_default(),
+                notes: source.map(|named| named.source.notes(&secret.ask)).unwrap_or_default(),
                 secret: secret.ask.to_string(),
                 revision: state.revision().map(ToString::to_string),
                 keys: uses.iter().map(|used| used.path.to_string()).collect(),

@@ -109,6 +109,12 @@ pub(crate) async fn report(
 }
 
 async fn look(config: &dyn Erased, secrets: &[SecretId], newer: &(dyn Fn() -> bool + Sync)) -> Verdict {
+    let plan = &config.asking().plan;
+    for secret in secrets.iter().filter_map(|id| plan.secrets.get(id.0 as usize)) {
+        if let Some(named) = plan.sources.get(secret.source) {
+            named.source.distrust(&secret.ask);
+        }
+    }
     let refreshed = round_of(config, config.reported(secrets)).await;
     if newer() {
         return Verdict::Newer;

@@ -249,14 +249,15 @@ pub(crate) fn build(
         "files" | "file-secret" => self::files(&of),
         "local" | "age" => self::local(&of, strict),
         "vault" => self::vault(&of, strict),
-        "aws" | "aws-sm" | "azure" | "azure-kv" => Err((
+        "aws" | "aws-sm" => self::aws(&of, strict),
+        "azure" | "azure-kv" => Err((
             FaultKind::Setting("this version has no such source yet"),
-            "use `vault`, `files` or `local`, or register a source of your own by `Builder::register`"
+            "use `aws`, `vault`, `files` or `local`, or register a source of your own by `Builder::register`"
                 .to_owned(),
         )),
         _ => {
             let mut known: Vec<&str> = factories.keys().map(String::as_str).collect();
-            known.extend(["files", "local", "vault"]);
+            known.extend(["files", "local", "vault", "aws"]);
             Err((FaultKind::Setting("no such secret source"), format!("known are: {}", known.join(", "))))
         }
     }
@@ -391,6 +392,21 @@ pub(crate) fn store(
 fn local(_: &SourceSettings<'_>, _: bool) -> Built {
     let hint = "add the feature `local` to the dependency `secretfig`";
     Err((FaultKind::Setting("the source `local` is not built in"), hint.to_owned()))
+}
+
+#[cfg(all(feature = "aws", not(all(target_family = "wasm", target_os = "unknown"))))]
+fn aws(of: &SourceSettings<'_>, strict: bool) -> Built {
+    use secretfig_aws::{SecretsManager, Settings};
+    let failed = |e: SourceError| (FaultKind::Source(e.kind()), e.what_to_do().to_owned());
+    let settings = Settings::read(of.variables(Settings::reads), &of.table, strict).map_err(failed)?;
+    let clock = Arc::new(crate::SystemClock::default());
+    Ok(Arc::new(SecretsManager::new(settings, clock).map_err(failed)?))
+}
+
+#[cfg(not(all(feature = "aws", not(all(target_family = "wasm", target_os = "unknown")))))]
+fn aws(_: &SourceSettings<'_>, _: bool) -> Built {
+    let hint = "add the feature `aws` to the dependency `secretfig`";
+    Err((FaultKind::Setting("the source `aws` is not built in"), hint.to_owned()))
 }
 
 #[cfg(all(feature = "vault", not(all(target_family = "wasm", target_os = "unknown"))))]

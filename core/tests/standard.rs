@@ -123,7 +123,7 @@ async fn an_unknown_source_lists_the_known_ones() {
     let builder = folder.builder::<App>().register("other", |_| Ok(Arc::new(FakeSource::new())));
     let (_, _, said) = only_fault(builder.load().await);
     assert!(said.contains("known are: other, files"), "{said}");
-    let (_, _, said) = only_fault(usual().var("SECRET_PROVIDER", "aws").builder::<App>().load().await);
+    let (_, _, said) = only_fault(usual().var("SECRET_PROVIDER", "azure").builder::<App>().load().await);
     assert!(said.contains("no such source yet"), "{said}");
 }
 
@@ -235,7 +235,7 @@ async fn references_are_honoured_in_plain_layers_only() {
 #[tokio::test]
 async fn a_reference_that_a_higher_layer_beats_is_not_fetched() {
     let folder = Folder::new()
-        .write("config.toml", "[database]\nhost = 'h'\npassword = 'aws-sm://far/away'\n")
+        .write("config.toml", "[database]\nhost = 'h'\npassword = 'azure-kv://far/away'\n")
         .var("APP_DATABASE__PASSWORD", "local");
     let config: Config<App> = folder.builder().load().await.unwrap();
     assert_eq!(password(&config), "local");

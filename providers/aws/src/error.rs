@@ -140,125 +140,161 @@ impl Said<'_> {
 
 /// A code without what differs between services: a namespace, a colon and what follows, `Exception` at its end.
 pub(crate) fn code(text: &str) -> &str {
-    let text = text.rsplit('#').next().unwrap_or_default();
+    let text = text.split('#').next_back().unwrap_or_default();
     let text = text.split(':').next().unwrap_or_default();
     text.strip_suffix("Exception").unwrap_or(text)
 }
 
-/// The table: what a reply means that was not the expected one.
+const FAILING: ErrorKind = ErrorKind::Unavailable(Unavailable::Failing);
+const THROTTLED: ErrorKind = ErrorKind::Throttled { retry_after: None };
+
+/// The table: what a reply means that was not the expected one. Its codes, without what differs between services; what it is;
+/// what to do.
+const BY_CODE: [(&str, ErrorKind, &str); 17] = [
+    (
+        "DecryptionFailure",
+        ErrorKind::Denied,
+        "AWS cannot decrypt it: its KMS key is disabled, about to be deleted, or not usable from here. Look at the key: \
+         `aws kms describe-key`",
+    ),
+    (
+        "InvalidParameter Validation ValidationError Serialization",
+        ErrorKind::Misconfigured,
+        "AWS calls the request wrong: check the name, the version and the staging label that are asked for",
+    ),
+    ("InvalidNextToken", FAILING, "the list changed while it was read; it is tried again"),
+    // as HTTP 400, all of them
+    (
+        "Throttling Throttled TooManyRequests RequestLimitExceeded RequestThrottled SlowDown LimitExceeded \
+         BandwidthLimitExceeded PriorRequestNotComplete",
+        THROTTLED,
+        OVER_QUOTA,
+    ),
+    (
+        "ExpiredToken RequestExpired",
+        ErrorKind::Unauthenticated,
+        "the credentials have expired; give a way to renew them: a role, and not a copy of its keys",
+    ),
+    (
+        "UnrecognizedClient InvalidClientTokenId",
+        ErrorKind::Unauthenticated,
+        "AWS does not know this access key: check it, and that the session token that belongs to it is given too",
+    ),
+    (
+        "InvalidSignature SignatureDoesNotMatch IncompleteSignature",
+        ErrorKind::Unauthenticated,
+        "the signature does not match: check the secret access key",
+    ),
+    ("RequestTimeTooSkewed", ErrorKind::Unauthenticated, "this machine's clock is wrong; set it by NTP"),
+    (
+        "MissingAuthenticationToken",
+        ErrorKind::Unauthenticated,
+        "something between here and AWS took the signature away; check proxies and the endpoint",
+    ),
+    (
+        "OptInRequired SubscriptionRequired RegionDisabled",
+        ErrorKind::Unauthenticated,
+        "this account has not enabled the region or the service: `aws account list-regions`, or set `region`",
+    ),
+    (
+        "InvalidIdentityToken IDPRejectedClaim",
+        ErrorKind::Unauthenticated,
+        "STS refuses the identity token: check the role's trust policy (issuer, audience, subject) and the account's \
+         identity provider: `aws iam list-open-id-connect-providers`",
+    ),
+    ("IDPCommunicationError", FAILING, "AWS cannot reach the token's issuer; it is tried again"),
+    (
+        "MalformedPolicyDocument PackedPolicyTooLarge",
+        ErrorKind::Misconfigured,
+        "STS refuses the policy of the session; give none",
+    ),
+    (
+        "UnknownOperation UnsupportedOperation",
+        ErrorKind::Misconfigured,
+        "what answers at this endpoint does not know this operation; check `endpoint`",
+    ),
+    (
+        "InternalService InternalServiceError InternalFailure InternalError ServiceUnavailable Service Unavailable",
+        FAILING,
+        "AWS says that it fails; see health.aws.amazon.com",
+    ),
+    ("RequestTimeout RequestAborted", ErrorKind::Timeout, "AWS gave up on the request; it is tried again"),
+    ("RequestEntityTooLarge", ErrorKind::TooLarge, SENT_TOO_LARGE),
+];
+
+const OVER_QUOTA: &str = "the account's quota of this region is used up; it is tried again. Look for whoever else asks so often: CloudTrail";
+const SENT_TOO_LARGE: &str = "what was sent is larger than AWS takes";
+
+/// By status, from that one on, where no known code is told.
+const BY_STATUS: [(u16, ErrorKind, &str); 15] = [
+    (500, FAILING, "AWS, or something in front of it, fails; see health.aws.amazon.com"),
+    (430, ErrorKind::Malformed, UNDOCUMENTED),
+    (429, THROTTLED, OVER_QUOTA),
+    (414, ErrorKind::Malformed, UNDOCUMENTED),
+    (413, ErrorKind::TooLarge, SENT_TOO_LARGE),
+    (409, ErrorKind::Malformed, UNDOCUMENTED),
+    (408, ErrorKind::Timeout, "a proxy gave up on AWS; check that it answers"),
+    (405, ErrorKind::Malformed, UNDOCUMENTED),
+    (404, ErrorKind::Malformed, "nothing answers here as Secrets Manager does; check `endpoint`"),
+    // a body that names no code is a proxy's, or that of a server that answers in another language
+    (403, ErrorKind::Unauthenticated, NO_REASON),
+    (402, ErrorKind::Malformed, UNDOCUMENTED),
+    (401, ErrorKind::Unauthenticated, NO_REASON),
+    (
+        400,
+        ErrorKind::Malformed,
+        "AWS refuses the request with a reason that it does not document; check what answers at the endpoint",
+    ),
+    (
+        300,
+        ErrorKind::Misconfigured,
+        "the endpoint answers with a redirect, which is not followed; check `endpoint` and `region`",
+    ),
+    (200, ErrorKind::Malformed, "something answers, but not as Secrets Manager does; check `endpoint`"),
+];
+
+const UNDOCUMENTED: &str = "the reply is none that AWS documents; check what answers at the endpoint";
+const NO_REASON: &str =
+    "the request was refused without a reason that AWS would give; check the keys, proxies and `endpoint`";
+
+/// What a reply means that was not the expected one.
 pub(crate) fn refusal(said: &Said<'_>, doing: Doing<'_>) -> Refusal {
-    let failing = |hint: &'static str| Refusal::new(ErrorKind::Unavailable(Unavailable::Failing), hint);
-    let unsigned = |hint: &'static str| Refusal::new(ErrorKind::Unauthenticated, hint);
-    match code(said.code) {
-        "ResourceNotFound" => absent(said, doing),
-        "AccessDenied" | "NotAuthorized" | "UnauthorizedOperation" => denied(said, doing),
-        "InvalidRequest" => invalid_request(said),
-        "DecryptionFailure" => Refusal::new(
-            ErrorKind::Denied,
-            "AWS cannot decrypt it: its KMS key is disabled, about to be deleted, or not usable from here. Look at the key: \
-             `aws kms describe-key`",
-        ),
-        "InvalidParameter" | "Validation" | "ValidationError" | "Serialization" => misconfigured(
-            "AWS calls the request wrong: check the name, the version and the staging label that are asked for",
-        ),
-        "InvalidNextToken" => failing("the list changed while it was read; it is tried again"),
-        // as HTTP 400, all of them
-        "Throttling"
-        | "ThrottledException"
-        | "TooManyRequests"
-        | "RequestLimitExceeded"
-        | "RequestThrottled"
-        | "SlowDown"
-        | "LimitExceeded"
-        | "BandwidthLimitExceeded"
-        | "PriorRequestNotComplete" => throttled(said),
-        "ExpiredToken" | "RequestExpired" => unsigned(match doing {
-            Doing::SignIn(_) => "the identity token is over; whoever writes its file has stopped to renew it",
-            _ => "the credentials have expired; give a way to renew them: a role, and not a copy of its keys",
-        }),
-        "UnrecognizedClient" | "InvalidClientTokenId" => unsigned(
-            "AWS does not know this access key: check it, and that the session token that belongs to it is given too",
-        ),
-        "InvalidSignature" | "SignatureDoesNotMatch" | "IncompleteSignature"
-            if said.says("expired") || said.says("not yet current") =>
-        {
-            unsigned("this machine's clock is wrong by more than five minutes; set it by NTP")
-        }
-        "InvalidSignature" | "SignatureDoesNotMatch" | "IncompleteSignature" => {
-            unsigned("the signature does not match: check the secret access key")
-        }
-        "RequestTimeTooSkewed" => unsigned("this machine's clock is wrong; set it by NTP"),
-        "MissingAuthenticationToken" | "MissingAuthenticationTokenException" => {
-            unsigned("something between here and AWS took the signature away; check proxies and the endpoint")
-        }
-        "OptInRequired" | "SubscriptionRequired" | "RegionDisabled" => unsigned(
-            "this account has not enabled the region or the service: `aws account list-regions`, or set `region`",
-        ),
-        "InvalidIdentityToken" | "IDPRejectedClaim" => unsigned(
-            "STS refuses the identity token: check the role's trust policy (issuer, audience, subject) and the account's \
-             identity provider: `aws iam list-open-id-connect-providers`",
-        ),
-        "IDPCommunicationError" => failing("AWS cannot reach the token's issuer; it is tried again"),
-        "MalformedPolicyDocument" | "PackedPolicyTooLarge" => {
-            misconfigured("STS refuses the policy of the session; give none")
-        }
-        "UnknownOperation" | "UnsupportedOperation" => {
-            misconfigured("what answers at this endpoint does not know this operation; check `endpoint`")
-        }
-        "InternalService"
-        | "InternalServiceError"
-        | "InternalFailure"
-        | "InternalError"
-        | "ServiceUnavailable"
-        | "ServiceException"
-        | "Unavailable" => failing("AWS says that it fails; see health.aws.amazon.com"),
-        "RequestTimeout" | "RequestAborted" => {
-            Refusal::new(ErrorKind::Timeout, "AWS gave up on the request; it is tried again")
-        }
-        "RequestEntityTooLarge" => {
-            Refusal::new(ErrorKind::TooLarge, "what was sent is larger than AWS takes")
-        }
-        _ => by_status(said, doing),
+    let code = code(said.code);
+    match code {
+        "ResourceNotFound" => return absent(said, doing),
+        "AccessDenied" | "NotAuthorized" | "UnauthorizedOperation" => return denied(said, doing),
+        "InvalidRequest" => return invalid_request(said),
+        _ => {}
     }
-}
-
-fn by_status(said: &Said<'_>, doing: Doing<'_>) -> Refusal {
-    match said.status {
-        200..300 => malformed("something answers, but not as Secrets Manager does; check `endpoint`"),
-        300..400 => misconfigured(
-            "the endpoint answers with a redirect, which is not followed; check `endpoint` and `region`",
-        ),
-        400 => malformed(
-            "AWS refuses the request with a reason that it does not document; check what answers at the endpoint",
-        ),
-        // a body that names no code is a proxy's, or that of a server that answers in another language
-        401 | 403 => Refusal::new(
-            ErrorKind::Unauthenticated,
-            match doing {
-                Doing::SignIn(_) => {
-                    "STS, or something in front of it, refuses the sign-in; check the role and the endpoint"
-                }
-                _ => {
-                    "the request was refused without a reason that AWS would give; check the keys, proxies and `endpoint`"
-                }
-            },
-        ),
-        404 => malformed("nothing answers here as Secrets Manager does; check `endpoint`"),
-        408 => Refusal::new(ErrorKind::Timeout, "a proxy gave up on AWS; check that it answers"),
-        413 => Refusal::new(ErrorKind::TooLarge, "what was sent is larger than AWS takes"),
-        429 => throttled(said),
-        500.. => Refusal::new(
-            ErrorKind::Unavailable(Unavailable::Failing),
-            "AWS, or something in front of it, fails; see health.aws.amazon.com",
-        ),
-        _ => malformed("the reply is none that AWS documents; check what answers at the endpoint"),
-    }
-}
-
-fn throttled(said: &Said<'_>) -> Refusal {
+    let by_code = BY_CODE.iter().find(|(codes, ..)| codes.split(' ').any(|known| known == code));
+    let (kind, hint) = match by_code {
+        Some((_, kind, hint)) => (*kind, *hint),
+        None => match BY_STATUS.iter().find(|(from, ..)| said.status >= *from) {
+            Some((_, kind, hint)) => (*kind, *hint),
+            None => (ErrorKind::Malformed, UNDOCUMENTED),
+        },
+    };
+    let kind = match kind {
+        THROTTLED => ErrorKind::Throttled { retry_after: said.wait },
+        kind => kind,
+    };
+    let signs_in = matches!(doing, Doing::SignIn(_));
     Refusal::new(
-        ErrorKind::Throttled { retry_after: said.wait },
-        "the account's quota of this region is used up; it is tried again. Look for whoever else asks so often: CloudTrail",
+        kind,
+        match code {
+            "ExpiredToken" | "RequestExpired" if signs_in => {
+                "the identity token is over; whoever writes its file has stopped to renew it"
+            }
+            "InvalidSignature" | "SignatureDoesNotMatch" | "IncompleteSignature"
+                if said.says("expired") || said.says("not yet current") =>
+            {
+                "this machine's clock is wrong by more than five minutes; set it by NTP"
+            }
+            _ if signs_in && hint == NO_REASON => {
+                "STS, or something in front of it, refuses the sign-in; check the role and the endpoint"
+            }
+            _ => hint,
+        },
     )
 }
 
@@ -294,26 +330,39 @@ fn invalid_request(said: &Said<'_>) -> Refusal {
 }
 
 fn denied(said: &Said<'_>, doing: Doing<'_>) -> Refusal {
-    if let Doing::SignIn(way) = doing {
-        return Refusal::new(
-            ErrorKind::Unauthenticated,
-            format!("STS refuses the sign-in by {way}: the role's trust policy does not name who asks"),
-        );
-    }
     let (action, resource) = (doing.action(), doing.resource());
-    let hint = if said.says("kms") {
-        format!(
-            "the secret may be read, but not decrypted: allow `kms:Decrypt` on its key, in the role's policy and in the key's \
-             own; `aws secretsmanager describe-secret --secret-id {resource}` names the key"
-        )
-    } else if said.says("explicit deny") {
-        format!(
-            "a policy forbids `{action}` on `{resource}`: look for a Deny in the role's, the secret's and the organisation's"
-        )
-    } else {
-        format!("allow `{action}` on `{resource}`; `secretfig grants` prints the whole policy")
+    let (kind, hint) = match doing {
+        Doing::SignIn(way) => (
+            ErrorKind::Unauthenticated,
+            ["STS refuses the sign-in by ", way, ": the role's trust policy does not name who asks", "", ""],
+        ),
+        _ if said.says("kms") => (
+            ErrorKind::Denied,
+            [
+                "the secret may be read, but not decrypted: allow `kms:Decrypt` on its key, in the role's policy and in the key's \
+                 own; `aws secretsmanager describe-secret --secret-id ",
+                resource,
+                "` names the key",
+                "",
+                "",
+            ],
+        ),
+        _ if said.says("explicit deny") => (
+            ErrorKind::Denied,
+            [
+                "a policy forbids `",
+                action,
+                "` on `",
+                resource,
+                "`: look for a Deny in the role's, the secret's and the organisation's",
+            ],
+        ),
+        _ => (
+            ErrorKind::Denied,
+            ["allow `", action, "` on `", resource, "`; `secretfig grants` prints the whole policy"],
+        ),
     };
-    Refusal::new(ErrorKind::Denied, hint)
+    Refusal::new(kind, hint.concat())
 }
 
 #[cfg(test)]

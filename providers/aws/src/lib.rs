@@ -11,6 +11,10 @@
 // what is there for the parts that are left out
 #![cfg_attr(not(feature = "sdk"), allow(dead_code))]
 
+#[cfg(all(feature = "sdk", not(all(target_family = "wasm", target_os = "unknown"))))]
+mod adapter;
+#[cfg(all(feature = "sdk", not(all(target_family = "wasm", target_os = "unknown"))))]
+mod auth;
 #[cfg(feature = "full")]
 mod blind;
 mod error;
@@ -25,7 +29,11 @@ pub mod protocol;
 mod reply;
 mod settings;
 mod sign;
+#[cfg(all(feature = "sdk", not(all(target_family = "wasm", target_os = "unknown"))))]
+mod source;
 
 pub use error::SCHEME;
 pub use naming::Duplicates;
 pub use settings::{Auth, Given, Keys, Settings};
+#[cfg(all(feature = "sdk", not(all(target_family = "wasm", target_os = "unknown"))))]
+pub use source::SecretsManager;

@@ -157,18 +157,20 @@ impl Names {
         if self.prefix.is_empty() || text.starts_with('/') || text.is_empty() {
             return text.to_owned();
         }
-        format!("{}/{text}", self.prefix)
+        [&self.prefix, "/", text].concat()
     }
 
     /// `arn:aws:secretsmanager:eu-central-1:123456789012:secret:myapp/db-AbCdEf`.
     fn arn(&self, text: &str) -> Result<(), Refusal> {
-        let parts: Vec<&str> = text.splitn(7, ':').collect();
-        let [_, partition, service, region, account, kind, secret] = parts.as_slice() else {
+        let mut parts = text.splitn(7, ':').skip(1);
+        let [partition, service, region, account, kind] =
+            std::array::from_fn(|_| parts.next().unwrap_or_default());
+        let Some(secret) = parts.next() else {
             return Err(misconfigured(
                 "no ARN of a secret: `arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-XXXXXX` is meant",
             ));
         };
-        if !partition.starts_with("aws") || *service != "secretsmanager" || *kind != "secret" {
+        if !partition.starts_with("aws") || service != "secretsmanager" || kind != "secret" {
             return Err(misconfigured(
                 "this is the ARN of something else; `…:secretsmanager:…:secret:…` is meant",
             ));
@@ -178,9 +180,16 @@ impl Names {
         }
         name(secret)?;
         match &self.region {
-            Some(own) if own != region => Err(misconfigured(format!(
-                "the ARN lies in {region}, and {own} is asked; set `region`, or ask for the replica there by its name"
-            ))),
+            Some(own) if own != region => Err(misconfigured(
+                [
+                    "the ARN lies in ",
+                    region,
+                    ", and ",
+                    own,
+                    " is asked; set `region`, or ask for the replica there by its name",
+                ]
+                .concat(),
+            )),
             _ => Ok(()),
         }
     }
@@ -234,7 +243,8 @@ fn alphanumeric(text: &str) -> bool {
 }
 
 fn has_suffix(arn: &str) -> bool {
-    arn.rsplit_once('-').is_some_and(|(_, suffix)| suffix.len() == SUFFIX && alphanumeric(suffix))
+    let (_, end) = arn.split_at_checked(arn.len().saturating_sub(SUFFIX + 1)).unwrap_or_default();
+    end.strip_prefix('-').is_some_and(|suffix| suffix.len() == SUFFIX && alphanumeric(suffix))
 }
 
 /// ASCII letters, digits and `/_+=.@-` ([API reference](https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html)).

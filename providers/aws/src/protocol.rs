@@ -137,7 +137,7 @@ impl SecretsManager {
                 .map_err(refused)?;
             request = request.credential(&token).map_err(refused)?;
         }
-        let host = origin.as_str().split_once("://").map_or("", |(_, host)| host);
+        let host = origin.as_str().rsplit('/').next().unwrap_or_default();
         let authorization = {
             let mut headers = vec![("host", host)];
             for (name, value) in request.fields() {
@@ -369,8 +369,19 @@ impl Body {
 
 /// Text as JSON.
 fn json(text: &str) -> Vec<u8> {
-    // INVARIANT: writing a text into memory does not fail
-    serde_json::to_vec(text).unwrap_or_default()
+    let mut json = String::from("\"");
+    for c in text.chars() {
+        if c < ' ' || c == '"' || c == '\\' {
+            json.push_str("\\u00");
+            for digit in [c as u32 >> 4, c as u32 & 15] {
+                json.push(char::from_digit(digit, 16).unwrap_or('0'));
+            }
+        } else {
+            json.push(c);
+        }
+    }
+    json.push('"');
+    json.into_bytes()
 }
 
 impl Protocol for SecretsManager {

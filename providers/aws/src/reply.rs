@@ -143,6 +143,10 @@ impl Value {
     }
 }
 
+pub(crate) fn versionless() -> Refusal {
+    malformed("the reply tells no version; check what answers at this endpoint")
+}
+
 pub(crate) fn valueless() -> Refusal {
     malformed("the secret has no value, or two; write it anew: `aws secretsmanager put-secret-value`")
 }

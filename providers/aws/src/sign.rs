@@ -2,10 +2,8 @@
 //! [AWS' documentation](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html), and its
 //! published vectors hold this to it (`sign/vectors.json`).
 
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::{Digest, Sha256};
-use std::fmt::Write;
-use std::time::SystemTime;
+use hmac_sha256::{HMAC, Hash};
+use std::time::{Duration, SystemTime};
 use zeroize::Zeroizing;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
@@ -18,7 +16,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) stamp: &'a str,
 }
 
-/// What is signed. Header names are in lower case, values as they are sent; path and query are encoded already.
+/// What is signed. Header names are in lower case, each once, in their order; so are the parameters of the query. Values are as
+/// they are sent; path and query are encoded already.
 pub(crate) struct Signable<'a> {
     pub(crate) method: &'a str,
     pub(crate) path: &'a str,
@@ -29,10 +28,41 @@ pub(crate) struct Signable<'a> {
 
 /// A time as signatures have it: `20150830T123600Z`.
 pub(crate) fn stamp(wall: SystemTime) -> String {
-    // what cannot be written, because it is before 1970, is a clock that was never set: AWS will say that it is wrong
-    let wall = wall.max(SystemTime::UNIX_EPOCH);
-    let text = humantime::format_rfc3339_seconds(wall).to_string();
-    text.chars().filter(|c| !matches!(c, '-' | ':')).collect()
+    // what was before 1970 is a clock that was never set: AWS will say that it is wrong
+    let since = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
+    let (mut days, second) = (since / 86_400, since % 86_400);
+    let mut year = 1970;
+    let leap = |year: u64| {
+        u64::from(year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)))
+    };
+    while days >= 365 + leap(year) {
+        days -= 365 + leap(year);
+        year += 1;
+    }
+    let mut month = 1;
+    for length in [31, 28 + leap(year), 31, 30, 31, 30, 31, 31, 30, 31, 30] {
+        if days < length {
+            break;
+        }
+        days -= length;
+        month += 1;
+    }
+    let mut text = String::with_capacity(16);
+    for (part, ends) in [
+        (year / 100, ""),
+        (year % 100, ""),
+        (month, ""),
+        (days + 1, "T"),
+        (second / 3600, ""),
+        (second / 60 % 60, ""),
+        (second % 60, "Z"),
+    ] {
+        for digit in [part / 10, part % 10] {
+            text.push((b'0' + digit as u8) as char);
+        }
+        text.push_str(ends);
+    }
+    text
 }
 
 /// The value of `authorization`.
@@ -70,46 +100,37 @@ pub(crate) fn authorization(
 
 /// The canonical request, and the names of the headers in it.
 fn canonical(what: &Signable<'_>) -> (Zeroizing<String>, String) {
-    let mut headers: Vec<(&str, String)> = Vec::with_capacity(what.headers.len());
+    // in one block, which is wiped: a session token is among them
+    let room = what.headers.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
+    let (mut lines, mut signed) = (Zeroizing::new(String::with_capacity(room)), String::new());
     for (name, value) in what.headers {
-        let value = value.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
-        match headers.iter_mut().find(|(known, _)| known == name) {
-            Some((_, known)) => {
-                known.push(',');
-                known.push_str(&value);
-            }
-            None => headers.push((name, value)),
+        if !signed.is_empty() {
+            signed.push(';');
+        }
+        signed.push_str(name);
+        for part in [name, ":", value.trim(), "\n"] {
+            lines.push_str(part);
         }
     }
-    headers.sort_by_key(|(name, _)| *name);
-    let mut query: Vec<&str> = what.query.split('&').filter(|pair| !pair.is_empty()).collect();
-    query.sort_by_key(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    let signed = headers.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
-    let mut text = Zeroizing::new(String::with_capacity(1024));
-    text.extend([what.method, "\n", what.path, "\n", &query.join("&"), "\n"]);
-    for (name, value) in &headers {
-        text.extend([name, ":", value, "\n"]);
-    }
-    text.extend(["\n", &signed, "\n", &hash(what.body)]);
-    (text, signed)
+    let hash = hash(what.body);
+    let parts = [what.method, "\n", what.path, "\n", what.query, "\n", &lines, "\n", &signed, "\n", &hash];
+    (Zeroizing::new(parts.concat()), signed)
 }
 
 fn mac(key: &[u8], message: &[u8]) -> Zeroizing<[u8; 32]> {
-    // INVARIANT: HMAC takes a key of any length
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return Zeroizing::default() };
-    mac.update(message);
-    Zeroizing::new(mac.finalize().into_bytes().into())
+    Zeroizing::new(HMAC::mac(message, key))
 }
 
 fn hash(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
+    hex(&Hash::hash(bytes))
 }
 
 fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() * 2);
     for byte in bytes {
-        // INVARIANT: writing into a String does not fail
-        let _ = write!(text, "{byte:02x}");
+        for digit in [byte >> 4, byte & 15] {
+            text.push(char::from_digit(digit.into(), 16).unwrap_or('0'));
+        }
     }
     text
 }

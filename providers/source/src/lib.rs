@@ -52,6 +52,8 @@ mod clock;
 mod document;
 mod error;
 mod fetched;
+#[cfg(feature = "options")]
+pub mod file;
 mod note;
 #[cfg(feature = "options")]
 pub mod options;

@@ -80,6 +80,10 @@ pub trait Source: Send + Sync {
         false
     }
 
+    /// Somebody could not use the value of this secret, and it is about to be probed or fetched for that: a source that asks
+    /// something which keeps values for a while is to ask past that, once. The default does nothing.
+    fn distrust(&self, _ask: &Ask) {}
+
     /// What it has learnt of this secret, when it last fetched or probed it, that a person should know. Cheap, no asking.
     fn notes(&self, _ask: &Ask) -> Vec<Note> {
         Vec::new()
@@ -128,6 +132,9 @@ impl<S: Source + ?Sized> Source for Arc<S> {
     }
     fn lost(&self, lease: &Lease) -> bool {
         (**self).lost(lease)
+    }
+    fn distrust(&self, ask: &Ask) {
+        (**self).distrust(ask);
     }
     fn notes(&self, ask: &Ask) -> Vec<Note> {
         (**self).notes(ask)

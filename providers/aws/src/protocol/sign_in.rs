@@ -116,12 +116,14 @@ pub(super) fn form(fields: &[(&str, &str)]) -> Zeroizing<Vec<u8>> {
 /// What the only element of that name holds, in the XML that STS answers with. No XML is parsed: none of the few texts that are
 /// asked for has an escape or an element within, and one that has is not taken.
 pub(super) fn element<'a>(body: &'a [u8], name: &str) -> Option<&'a str> {
-    let body = std::str::from_utf8(body).ok()?;
     let (begin, end) = (["<", name, ">"].concat(), ["</", name, ">"].concat());
-    let (_, rest) = body.split_once(&*begin)?;
-    let (text, rest) = rest.split_once(&*end)?;
-    let only = !rest.contains(&*begin) && !text.contains(['<', '&']);
-    (only && !text.trim().is_empty()).then(|| text.trim())
+    let at = |part: &[u8], tag: &str| part.windows(tag.len()).position(|here| here == tag.as_bytes());
+    let rest = body.get(at(body, &begin)? + begin.len()..)?;
+    let (text, rest) = rest.split_at_checked(at(rest, &end)?)?;
+    if at(rest, &begin).is_some() || text.iter().any(|b| matches!(b, b'<' | b'&')) {
+        return None;
+    }
+    std::str::from_utf8(text.trim_ascii()).ok().filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]
@@ -136,7 +138,7 @@ mod tests {
         for name in ["Message", "Two", "A", "No", ""] {
             assert_eq!(element(body, name), None, "{name}");
         }
-        assert_eq!(element(b"\xff<Code>x</Code>", "Code"), None);
+        assert_eq!(element(b"<Code>\xff</Code>", "Code"), None);
     }
 
     #[test]

@@ -2,7 +2,9 @@
 //! <https://github.com/smithy-lang/smithy-rs>, Apache-2.0): the request as it is sent, what is signed of it, and the signature.
 
 use super::*;
+use proptest::prelude::*;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::time::{Duration, UNIX_EPOCH};
 
 /// Those of paths that are to be normalised or encoded: no path but `/` is ever signed here. And one of a header folded over
@@ -56,7 +58,11 @@ fn aws_published_vectors() {
         let credentials = &context["credentials"];
         let token = credentials["token"].as_str().filter(|_| context["omit_session_token"] != true);
         headers.extend(token.map(|token| ("x-amz-security-token".to_owned(), token.to_owned())));
+        let headers = in_order(&headers);
         let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let mut query: Vec<&str> = query.split('&').collect();
+        query.sort_by_key(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        let query = &*query.join("&");
         let what = Signable { method, path, query, headers: &headers, body: body.as_bytes() };
         let (canonical, signed) = canonical(&what);
         assert_eq!(*canonical, text("canonical"), "{name}");
@@ -76,6 +82,26 @@ fn aws_published_vectors() {
         held += 1;
     }
     assert_eq!((held, OTHERS.len()), (all.len() - OTHERS.len(), 18));
+}
+
+/// As requests have them here: each name once, in their order, without blanks that say nothing.
+fn in_order(headers: &[(String, String)]) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::<String, String>::new();
+    for (name, value) in headers {
+        let value = value.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
+        let known = all.entry(name.clone()).or_default();
+        *known = if known.is_empty() { value } else { [known, ",", &value].concat() };
+    }
+    all
+}
+
+proptest! {
+    #[test]
+    fn a_stamp_is_what_a_library_says(second in 0u64..253_402_300_800) {
+        let at = UNIX_EPOCH + Duration::from_secs(second);
+        let said = humantime::format_rfc3339_seconds(at).to_string().replace(['-', ':'], "");
+        prop_assert_eq!(stamp(at), said);
+    }
 }
 
 #[test]

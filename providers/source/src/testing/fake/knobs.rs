@@ -2,7 +2,7 @@
 
 use super::gate::lock;
 use super::{FakeSource, State};
-use crate::{Document, ErrorKind, Fetched, Withdrawn};
+use crate::{Ask, Document, ErrorKind, Fetched, Note, Withdrawn};
 use std::sync::Arc;
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -253,6 +253,16 @@ impl FakeSource {
     /// How many calls of fetch there were, of however many asks.
     pub fn calls(&self) -> usize {
         lock(&self.state).counts.calls
+    }
+
+    /// What is told of that secret, from now on, that a person should know.
+    pub fn note(&self, name: &str, notes: impl IntoIterator<Item = Note>) {
+        lock(&self.state).notes.insert(name.into(), notes.into_iter().collect());
+    }
+
+    /// What was distrusted, in order.
+    pub fn distrusted(&self) -> Vec<Ask> {
+        lock(&self.state).distrusted.clone()
     }
 
     /// How many calls of any kind reached it: fetch, probe, sign-in, renewal, revocation.

@@ -5,8 +5,8 @@ mod knobs;
 mod state;
 
 use crate::{
-    Abilities, Ask, Batch, Clock, Document, ErrorKind, Fetched, Identity, Lease, Probe, Source, SourceError,
-    SourceInfo,
+    Abilities, Ask, Batch, Clock, Document, ErrorKind, Fetched, Identity, Lease, Note, Probe, Source,
+    SourceError, SourceInfo,
 };
 use async_trait::async_trait;
 use gate::{Notices, lock};
@@ -244,6 +244,14 @@ impl Source for FakeSource {
 
     fn lost(&self, lease: &Lease) -> bool {
         lock(&self.state).lost.contains(&lease.id)
+    }
+
+    fn distrust(&self, ask: &Ask) {
+        lock(&self.state).distrusted.push(ask.clone());
+    }
+
+    fn notes(&self, ask: &Ask) -> Vec<Note> {
+        lock(&self.state).notes.get(ask.name()).cloned().unwrap_or_default()
     }
 
     async fn renew(&self, lease: &Lease) -> Result<Lease, SourceError> {

@@ -2,7 +2,7 @@
 
 use super::gate::Waiting;
 use crate::{
-    Abilities, Ask, At, Batch, Clock, Document, ErrorKind, Fetched, Lease, Revision, SourceError, Tick,
+    Abilities, Ask, At, Batch, Clock, Document, ErrorKind, Fetched, Lease, Note, Revision, SourceError, Tick,
 };
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +25,8 @@ pub(super) struct State {
     pub(super) leases: BTreeMap<Arc<str>, Granted>,
     /// Leases that went with the login under which they were granted.
     pub(super) lost: BTreeSet<Arc<str>>,
+    pub(super) notes: BTreeMap<Arc<str>, Vec<Note>>,
+    pub(super) distrusted: Vec<Ask>,
     /// What happened to leases, in order.
     pub(super) story: Vec<String>,
     pub(super) identity: Option<Arc<str>>,
@@ -192,6 +194,8 @@ impl State {
             asked: BTreeMap::new(),
             leases: BTreeMap::new(),
             lost: BTreeSet::new(),
+            notes: BTreeMap::new(),
+            distrusted: Vec::new(),
             story: Vec::new(),
             identity: None,
             signing_in: true,

@@ -1,0 +1,93 @@
+//! A profile of the shared files, by AWS' own reader of them: keys, a role by `source_profile` or `credential_source`, a web
+//! identity. SSO and external processes are not built in.
+
+use super::instance::provider_config;
+use super::{Missed, Ways};
+use crate::adapter::Wall;
+use crate::error::{Refusal, misconfigured};
+use crate::naming::Names;
+use aws_config::meta::region::ProvideRegion;
+use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::ProvideCredentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_runtime::env_config::file::{EnvConfigFileKind as Kind, EnvConfigFiles};
+use secretfig_source::ErrorKind;
+use secretfig_source::protocol::HttpError;
+use std::error::Error;
+
+impl Ways {
+    fn files(&self) -> EnvConfigFiles {
+        let material = &self.settings.material;
+        let files = EnvConfigFiles::builder();
+        let files = match &material.config_file {
+            Some(path) => files.with_file(Kind::Config, path),
+            None => files.include_default_config_file(true),
+        };
+        let files = match &material.credentials_file {
+            Some(path) => files.with_file(Kind::Credentials, path),
+            None => files.include_default_credentials_file(true),
+        };
+        files.build()
+    }
+
+    fn profile(&self) -> &str {
+        self.settings.material.profile.as_deref().unwrap_or("default")
+    }
+
+    pub(super) async fn by_profile(&self, region: &str) -> Result<Credentials, Missed> {
+        // what it asks for lies nearby (`credential_source`) or at STS, which is the transport's to tell apart
+        let config = provider_config(self.adapter.clone(), Wall(self.clock.clone()))
+            .with_region(Some(Region::new(region.to_owned())))
+            .with_use_fips(Some(self.settings.fips))
+            .with_use_dual_stack(Some(self.settings.dualstack))
+            .with_behavior_version(Some(BehaviorVersion::latest()))
+            .with_retry_config(RetryConfig::disabled())
+            .with_timeout_config(TimeoutConfig::disabled());
+        let provider = ProfileFileCredentialsProvider::builder()
+            .configure(&config)
+            .profile_name(self.profile())
+            .profile_files(self.files())
+            .build();
+        let named = self.settings.material.profile.is_some();
+        provider.provide_credentials().await.map_err(|error| match &error {
+            CredentialsError::CredentialsNotLoaded(_) if !named => {
+                Missed::Unset("the shared files have no profile `default` with credentials".to_owned())
+            }
+            CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_) => Missed::Failed(
+                misconfigured(format!(
+                    "the profile `{}` is not there, or cannot be used: SSO and external processes are not built in. Look at \
+                     ~/.aws/config: `aws configure list --profile …`",
+                    self.profile()
+                )),
+            ),
+            _ => Missed::Failed(match ours(&error) {
+                Some(ours) => ours.of_source(crate::error::SCHEME).into(),
+                None => Refusal::new(
+                    ErrorKind::Unauthenticated,
+                    format!("the role of the profile `{}` cannot be assumed; check its trust policy", self.profile()),
+                ),
+            }),
+        })
+    }
+
+    pub(super) async fn region_of_profile(&self) -> Option<String> {
+        let config = provider_config(self.nearby.clone(), Wall(self.clock.clone()));
+        let provider = ProfileFileRegionProvider::builder()
+            .configure(&config)
+            .profile_name(self.profile())
+            .profile_files(self.files())
+            .build();
+        let region = provider.region().await?;
+        let mut names = Names::default();
+        names.set_region(region.as_ref()).ok()?;
+        names.region().map(str::to_owned)
+    }
+}
+
+fn ours(error: &(dyn Error + 'static)) -> Option<HttpError> {
+    error.downcast_ref::<HttpError>().copied().or_else(|| ours(error.source()?))
+}
