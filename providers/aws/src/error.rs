@@ -140,14 +140,15 @@ impl Said<'_> {
 
 /// A code without what differs between services: a namespace, a colon and what follows, `Exception` at its end.
 pub(crate) fn code(text: &str) -> &str {
-    let text = text.split('#').next_back().unwrap_or_default();
-    let text = text.split(':').next().unwrap_or_default();
+    let text = text.split_once('#').map_or(text, |(_, text)| text);
+    let text = text.split_once(':').map_or(text, |(text, _)| text);
     text.strip_suffix("Exception").unwrap_or(text)
 }
 
 const FAILING: ErrorKind = ErrorKind::Unavailable(Unavailable::Failing);
 const THROTTLED: ErrorKind = ErrorKind::Throttled { retry_after: None };
 
+#[cfg(feature = "full")]
 /// The table: what a reply means that was not the expected one. Its codes, without what differs between services; what it is;
 /// what to do.
 const BY_CODE: [(&str, ErrorKind, &str); 17] = [
@@ -222,7 +223,66 @@ const BY_CODE: [(&str, ErrorKind, &str); 17] = [
     ("RequestEntityTooLarge", ErrorKind::TooLarge, SENT_TOO_LARGE),
 ];
 
-const OVER_QUOTA: &str = "the account's quota of this region is used up; it is tried again. Look for whoever else asks so often: CloudTrail";
+/// The same in few words, for an edge package that must be small, of what can happen there. A test holds it to the one above.
+#[cfg(any(test, not(feature = "full")))]
+const AT_THE_EDGE: [(&str, ErrorKind, &str); 10] = [
+    (
+        "DecryptionFailure",
+        ErrorKind::Denied,
+        "its KMS key is disabled, about to be deleted, or not usable from here",
+    ),
+    (
+        "InvalidParameter Validation ValidationError Serialization UnknownOperation UnsupportedOperation",
+        ErrorKind::Misconfigured,
+        "AWS calls the request wrong: check the name and the endpoint",
+    ),
+    (
+        "Throttling Throttled TooManyRequests RequestLimitExceeded RequestThrottled SlowDown LimitExceeded",
+        THROTTLED,
+        OVER_QUOTA,
+    ),
+    (
+        "ExpiredToken RequestExpired",
+        ErrorKind::Unauthenticated,
+        "the credentials have expired; load anew with others",
+    ),
+    (
+        "UnrecognizedClient InvalidClientTokenId MissingAuthenticationToken",
+        ErrorKind::Unauthenticated,
+        "AWS does not know this access key; temporary keys take their session token too",
+    ),
+    (
+        "InvalidSignature SignatureDoesNotMatch IncompleteSignature RequestTimeTooSkewed",
+        ErrorKind::Unauthenticated,
+        "the signature does not match: check the secret access key, and the clock",
+    ),
+    (
+        "OptInRequired SubscriptionRequired RegionDisabled",
+        ErrorKind::Unauthenticated,
+        "this account has not enabled the region",
+    ),
+    (
+        "InvalidIdentityToken IDPRejectedClaim",
+        ErrorKind::Unauthenticated,
+        "STS refuses the identity token: check the role's trust policy (issuer, audience, subject)",
+    ),
+    (
+        "IDPCommunicationError InternalService InternalServiceError InternalFailure InternalError ServiceUnavailable Service \
+         Unavailable",
+        FAILING,
+        "AWS says that it fails",
+    ),
+    ("RequestTimeout RequestAborted", ErrorKind::Timeout, "AWS gave up on the request"),
+];
+
+#[cfg(not(feature = "full"))]
+use AT_THE_EDGE as BY_CODE;
+
+const OVER_QUOTA: &str = if cfg!(feature = "full") {
+    "the account's quota of this region is used up; it is tried again. Look for whoever else asks so often: CloudTrail"
+} else {
+    "the account's quota of this region is used up"
+};
 const SENT_TOO_LARGE: &str = "what was sent is larger than AWS takes";
 
 /// By status, from that one on, where no known code is told.
@@ -359,7 +419,13 @@ fn denied(said: &Said<'_>, doing: Doing<'_>) -> Refusal {
         ),
         _ => (
             ErrorKind::Denied,
-            ["allow `", action, "` on `", resource, "`; `secretfig grants` prints the whole policy"],
+            [
+                "allow `",
+                action,
+                "` on `",
+                resource,
+                if cfg!(feature = "full") { "`; `secretfig grants` prints the whole policy" } else { "`" },
+            ],
         ),
     };
     Refusal::new(kind, hint.concat())

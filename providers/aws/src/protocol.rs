@@ -4,14 +4,20 @@
 //! ([API reference](https://docs.aws.amazon.com/secretsmanager/latest/apireference/Welcome.html)). No I/O, no clock and no file
 //! in here: a setting that names a file is refused, and the host reads it.
 
+#[cfg(feature = "full")]
+mod batches;
 mod endpoint;
 #[cfg(feature = "full")]
 mod more;
 mod sign_in;
 
-use crate::error::{Doing, Refusal, SCHEME, Said, malformed, misconfigured, refusal};
+#[cfg(not(feature = "full"))]
+use crate::error::malformed;
+use crate::error::{Doing, Refusal, SCHEME, misconfigured, refusal};
 use crate::naming::{self, Id, Place, checked};
-use crate::reply::{Value, Words, list, text, tree};
+#[cfg(not(feature = "full"))]
+use crate::reply::Value;
+use crate::reply::{Words, tree};
 use crate::settings::{Auth, Keys, Settings};
 use crate::sign::{Scope, Signable, authorization, stamp};
 use endpoint::endpoint;
@@ -19,9 +25,11 @@ use http::{Method, StatusCode};
 use secrecy::ExposeSecret;
 use secretfig_source::protocol::{
     Answers, Asking, Credential, HttpError, Now, Origin, Protocol, Refused, Reply, Request, SignIn, SignedIn,
-    Wire, talk,
+    talk,
 };
-use secretfig_source::{Abilities, Ask, At, ErrorKind, Fetched, Node, SourceError, SourceInfo};
+#[cfg(not(feature = "full"))]
+use secretfig_source::protocol::{Wire, talk_each};
+use secretfig_source::{Abilities, Ask, At, Fetched, Node, SourceError, SourceInfo};
 use std::fmt;
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -121,39 +129,45 @@ impl SecretsManager {
     /// A call of Secrets Manager, signed.
     fn call(&self, session: &Session, now: Now, operation: &str, body: Body) -> Result<Request, Refusal> {
         let request = Request::new(Method::POST, &self.origin, [] as [&str; 0]).map_err(refused)?;
-        let request = request
-            .body(JSON, body.0)
-            .header("x-amz-target", &["secretsmanager.", operation].concat())
-            .map_err(refused)?;
-        self.signed(request, &session.keys, "secretsmanager", now)
+        let target = ["secretsmanager.", operation].concat();
+        self.signed(request.body(JSON, body.0), &session.keys, "secretsmanager", &target, now)
     }
 
-    fn signed(&self, request: Request, keys: &Keys, service: &str, now: Now) -> Result<Request, Refusal> {
+    /// With what else is signed of it, in the order in which it is; `target` may be empty.
+    fn signed(
+        &self,
+        request: Request,
+        keys: &Keys,
+        service: &str,
+        target: &str,
+        now: Now,
+    ) -> Result<Request, Refusal> {
         let stamp = stamp(now.wall);
         let origin = request.origin().clone();
+        let secret = |header, text: &str| Credential::header(&origin, header, text).map_err(refused);
         let mut request = request.header("x-amz-date", &stamp).map_err(refused)?;
         if let Some(token) = &keys.session {
-            let token = Credential::header(&origin, "x-amz-security-token", token.expose_secret())
-                .map_err(refused)?;
+            let token = secret("x-amz-security-token", token.expose_secret())?;
             request = request.credential(&token).map_err(refused)?;
         }
-        let host = origin.as_str().rsplit('/').next().unwrap_or_default();
-        let authorization = {
-            let mut headers = vec![("host", host)];
-            for (name, value) in request.fields() {
-                headers.push((
-                    *name,
-                    value.to_str().map_err(|_| {
-                        refused(Refused::new("a token with characters that no header may hold"))
-                    })?,
-                ));
+        if !target.is_empty() {
+            request = request.header("x-amz-target", target).map_err(refused)?;
+        }
+        let host = origin.as_str().split_once('/').and_then(|(_, rest)| rest.strip_prefix('/'));
+        let mut headers = Vec::with_capacity(5);
+        for (name, value) in request.fields() {
+            let token = || refused(Refused::new("a token with characters that no header may hold"));
+            headers.push((*name, value.to_str().map_err(|_| token())?));
+            if headers.len() == 1 {
+                // INVARIANT: the first is the type of the body
+                headers.push(("host", host.unwrap_or_default()));
             }
-            let what =
-                Signable { method: "POST", path: "/", query: "", headers: &headers, body: request.payload() };
-            let scope = Scope { region: &self.region, service, stamp: &stamp };
-            authorization(&keys.id, keys.secret.expose_secret(), &scope, &what)
-        };
-        let signature = Credential::header(&origin, "authorization", &authorization).map_err(refused)?;
+        }
+        let body = request.payload();
+        let what = Signable { method: "POST", path: "/", query: "", headers: &headers, body };
+        let scope = Scope { region: &self.region, service, stamp: &stamp };
+        let authorization = authorization(&keys.id, keys.secret.expose_secret(), &scope, &what);
+        let signature = secret("authorization", &authorization)?;
         request.credential(&signature).map_err(refused)
     }
 
@@ -172,102 +186,15 @@ impl SecretsManager {
         Err(refusal(&said, doing).into())
     }
 
-    /// One answer for each of these, in their order: current values by batches, where so many are wanted that they are worth
-    /// it, then one by one what a batch says nothing of.
-    async fn get(
-        &self,
-        wire: &Wire,
-        session: &Session,
-        wanted: &[(Id, At)],
-        worth: Worth,
-    ) -> Result<Vec<Result<Fetched, Refusal>>, Stop> {
-        let mut answers: Vec<Answer> = Vec::new();
-        answers.resize_with(wanted.len(), || None);
-        let mut batches = wanted.iter().filter(|(_, at)| *at == At::Current).count() >= worth.from;
-        loop {
-            let now = wire.now();
-            // whom each call is about, and whether it is a batch
-            let (mut calls, mut requests) = (Vec::<(bool, Vec<usize>)>::new(), Vec::new());
-            for (seat, ((_, at), answer)) in wanted.iter().zip(&answers).enumerate() {
-                let batch = batches && *at == At::Current;
-                let open = calls.iter_mut().find(|(open, seats)| *open && batch && seats.len() < BATCH.0);
-                match open {
-                    _ if answer.is_some() => {}
-                    Some((_, seats)) => seats.push(seat),
-                    None => calls.push((batch, vec![seat])),
-                }
-            }
-            for (batch, seats) in &calls {
-                let mut about = seats.iter().filter_map(|seat| wanted.get(*seat));
-                let (operation, body) = if *batch {
-                    ("BatchGetSecretValue", Body::batch(about.map(|(id, _)| id)))
-                } else {
-                    ("GetSecretValue", about.next().map_or_else(Body::new, |(id, at)| Body::get(id, at)))
-                };
-                requests.push(self.call(session, now, operation, body)?);
-            }
-            for (sent, (batch, seats)) in wire.send(requests).await.into_iter().zip(calls) {
-                let about = seats.first().and_then(|seat| wanted.get(*seat)).filter(|_| !batch);
-                let doing = about.map_or(Doing::Batch, |(id, _)| Doing::Get(id.as_str()));
-                let judged = match self.judged(sent, now, doing) {
-                    Ok(tree) => Ok(tree),
-                    Err(Stop::Refused(refusal)) => Err(refusal),
-                    Err(stop) => return Err(stop),
-                };
-                for seat in seats {
-                    let (Some((id, _)), Some(seat)) = (wanted.get(seat), answers.get_mut(seat)) else {
-                        continue;
-                    };
-                    let answer = match &judged {
-                        Ok(tree) if batch => of_batch(tree, id),
-                        Ok(tree) => Some(Value::read(tree).map(|value| value.fetched(id))),
-                        Err(refusal) => Some(Err(refusal.clone())),
-                    };
-                    *seat = answer.filter(|answer| !(batch && worth.again && is_of_batch(answer)));
-                }
-            }
-            if !std::mem::take(&mut batches) {
-                break;
-            }
-        }
-        let none = || Err(malformed("nothing was answered"));
-        Ok(answers.into_iter().map(|answer| answer.unwrap_or_else(none)).collect())
-    }
-
-    async fn fetch_all(
-        &self,
-        wire: &Wire,
-        session: &Session,
-        asks: &[Ask],
-    ) -> Result<Answers<Fetched>, Stop> {
-        let mut wanted = Vec::new();
-        let mut answers = Vec::with_capacity(asks.len());
-        for ask in asks {
-            answers.push(match self.place(ask) {
-                Ok(Place::Secret(id)) => {
-                    wanted.push((id, ask.point().clone()));
-                    None
-                }
-                #[cfg(feature = "full")]
-                Ok(Place::Folder(folder)) => {
-                    Some(self.folder(wire, session, ask.name(), &folder).await?.map_err(|e| e.of(ask.name())))
-                }
-                Err(refusal) => Some(Err(refusal.of(ask.name()))),
-            });
-        }
-        // by the core, which tries again itself, a source is asked for as many as are worth a batch; an edge has no core
-        let worth = if cfg!(feature = "full") {
-            Worth { from: 2, again: false }
-        } else {
-            Worth { from: BATCH.1, again: true }
-        };
-        let mut got = self.get(wire, session, &wanted, worth).await?.into_iter();
-        for (answer, ask) in answers.iter_mut().zip(asks) {
-            if answer.is_none() {
-                *answer = got.next().map(|got| got.map_err(|refusal| refusal.of(ask.name())));
-            }
-        }
-        Ok(answers.into_iter().flatten().collect())
+    /// One secret. An edge asks for each by itself: that takes one right in place of two, and 10,000 of such reads a second are
+    /// an account's quota, against 100 batches.
+    #[cfg(not(feature = "full"))]
+    async fn fetch_one(&self, wire: &Wire, session: &Session, ask: &Ask) -> Result<Fetched, Stop> {
+        let Place::Secret(id) = self.place(ask)?;
+        let request = self.call(session, wire.now(), "GetSecretValue", Body::get(&id, ask.point()))?;
+        let sent = wire.send(vec![request]).await.pop().ok_or_else(|| malformed("nothing was answered"))?;
+        let tree = self.judged(sent, wire.now(), Doing::Get(id.as_str()))?;
+        Ok(Value::read(&tree)?.fetched(&id))
     }
 
     /// What is asked for there.
@@ -280,43 +207,6 @@ impl SecretsManager {
         }
         Ok(place)
     }
-}
-
-/// What is known of one of the secrets that are asked for, or nothing yet.
-type Answer = Option<Result<Fetched, Refusal>>;
-
-/// From how many secrets on a batch is worth it, and whether what it is denied or throttled for is asked for once more, one by
-/// one.
-#[derive(Clone, Copy)]
-struct Worth {
-    from: usize,
-    again: bool,
-}
-
-/// Whether a batch may be refused so, and what is in it not.
-fn is_of_batch(answer: &Result<Fetched, Refusal>) -> bool {
-    matches!(answer, Err(Refusal { kind: ErrorKind::Denied | ErrorKind::Throttled { .. }, .. }))
-}
-
-/// What a batch says of that secret: its value, or why there is none.
-fn of_batch(batch: &Node, id: &Id) -> Answer {
-    for error in list(batch, "Errors") {
-        let of = text(error, "SecretId").unwrap_or_default();
-        if id.is(of, of) {
-            let said = Said {
-                status: 400,
-                code: text(error, "ErrorCode").unwrap_or_default(),
-                message: text(error, "Message").unwrap_or_default(),
-                wait: None,
-            };
-            return Some(Err(refusal(&said, Doing::Get(id.as_str()))));
-        }
-    }
-    let of = |value: &&Node| {
-        id.is(text(value, "ARN").unwrap_or_default(), text(value, "Name").unwrap_or_default())
-    };
-    let value = list(batch, "SecretValues").iter().find(of)?;
-    Some(Value::read(value).map(|value| value.fetched(id)))
 }
 
 /// What a request could not be made of.
@@ -348,6 +238,7 @@ impl Body {
         self.raw(key, &json(text))
     }
 
+    #[cfg(feature = "full")]
     fn texts<'a>(self, key: &str, texts: impl IntoIterator<Item = &'a str>) -> Self {
         let all: Vec<Vec<u8>> = texts.into_iter().map(json).collect();
         self.raw(key, &[b"[", all.join(&b","[..]).as_slice(), b"]"].concat())
@@ -362,6 +253,7 @@ impl Body {
         }
     }
 
+    #[cfg(feature = "full")]
     fn batch<'a>(ids: impl Iterator<Item = &'a Id>) -> Self {
         Self::new().texts("SecretIdList", ids.map(Id::as_str))
     }
@@ -399,7 +291,19 @@ impl Protocol for SecretsManager {
     }
 
     fn fetch<'a>(&'a self, session: Arc<Session>, asks: &'a [Ask]) -> Asking<'a, Answers<Fetched>> {
-        talk(move |wire| async move { answers(self.fetch_all(&wire, &session, asks).await, asks) })
+        #[cfg(feature = "full")]
+        return talk(move |wire| async move { answers(self.fetch_all(&wire, &session, asks).await, asks) });
+        #[cfg(not(feature = "full"))]
+        talk_each(asks, move |wire, ask: &'a Ask| {
+            let session = session.clone();
+            async move {
+                match self.fetch_one(&wire, &session, ask).await {
+                    Ok(fetched) => Ok(Ok(fetched)),
+                    Err(Stop::Refused(refusal)) => Ok(Err(refusal.of(ask.name()))),
+                    Err(Stop::SignIn) => Err(SignIn),
+                }
+            }
+        })
     }
 
     #[cfg(feature = "full")]
@@ -408,6 +312,7 @@ impl Protocol for SecretsManager {
     }
 }
 
+#[cfg(feature = "full")]
 /// An answer per ask, whatever stopped them all, or a new sign-in.
 fn answers<T>(result: Result<Answers<T>, Stop>, asks: &[Ask]) -> Result<Answers<T>, SignIn> {
     match result {

@@ -208,3 +208,13 @@ fn no_word_of_a_reply_is_passed_on() {
     }
     hunt.finish();
 }
+
+#[test]
+fn the_edge_calls_everything_what_the_others_do() {
+    for (codes, kind, _) in AT_THE_EDGE {
+        for code in codes.split(' ') {
+            let same = BY_CODE.iter().find(|(codes, ..)| codes.split(' ').any(|known| known == code));
+            assert_eq!(same.map(|(_, kind, _)| *kind), Some(kind), "{code}");
+        }
+    }
+}

@@ -1,6 +1,8 @@
 //! Where a service of a region listens. A test holds this to the rules that AWS' SDK carries.
 
-use crate::error::{SCHEME, misconfigured};
+use crate::error::SCHEME;
+#[cfg(feature = "full")]
+use crate::error::misconfigured;
 use crate::settings::Settings;
 use secretfig_source::SourceError;
 use secretfig_source::protocol::Origin;
@@ -22,21 +24,27 @@ pub(super) fn endpoint(settings: &Settings, service: &str, region: &str) -> Resu
     if let Some(origin) = own {
         return Ok(origin.clone());
     }
-    let fips = if settings.fips { "-fips" } else { "" };
-    let (_, domain, dual) = PARTITIONS
+    let (_, domain, _dual) = PARTITIONS
         .into_iter()
         .find(|(begins, ..)| region.starts_with(begins))
         .unwrap_or(("", "amazonaws.com", None));
-    let domain = match (settings.dualstack, dual) {
-        (true, Some(dual)) => dual,
-        (true, None) => {
-            return Err(misconfigured("this region has no dual-stack endpoints; unset `dualstack`").into());
-        }
-        (false, _) => domain,
+    #[cfg(feature = "full")]
+    let (domain, fips) = {
+        let domain = match (settings.dualstack, _dual) {
+            (true, Some(dual)) => dual,
+            (true, None) => {
+                return Err(
+                    misconfigured("this region has no dual-stack endpoints; unset `dualstack`").into()
+                );
+            }
+            (false, _) => domain,
+        };
+        // AWS has FIPS endpoints of STS in GovCloud under the plain name
+        let plain = service == "sts" && region.starts_with("us-gov-") && !settings.dualstack;
+        (domain, if settings.fips && !plain { "-fips" } else { "" })
     };
-    // AWS has FIPS endpoints of STS in GovCloud under the plain name
-    let fips =
-        if service == "sts" && region.starts_with("us-gov-") && !settings.dualstack { "" } else { fips };
+    #[cfg(not(feature = "full"))]
+    let fips = "";
     let host = [service, fips, ".", region, ".", domain].concat();
     Origin::of_parts("https", &host, None).map_err(|refused| refused.of_source(SCHEME))
 }

@@ -1,8 +1,9 @@
 //! What an edge package has no room for: folders, looks that read no value, who we are, and settings that only a client can
 //! honour.
 
+use super::batches::Worth;
 use super::sign_in::{ask_sts, element, form};
-use super::{Body, SecretsManager, Session, Stop, Worth};
+use super::{Body, SecretsManager, Session, Stop};
 use crate::error::{Doing, Refusal, malformed, misconfigured};
 use crate::folder::{self, Entry, Listing};
 use crate::naming::{Folder, Id, Place, checked};
@@ -42,7 +43,7 @@ pub(super) async fn identity(aws: &SecretsManager, wire: &Wire, session: &Sessio
     let body = form(&[("Action", "GetCallerIdentity"), ("Version", "2011-06-15")]);
     let request = Request::new(Method::POST, &aws.sts, [] as [&str; 0]).ok()?;
     let request = request.body("application/x-www-form-urlencoded", body);
-    let request = aws.signed(request, &session.keys, "sts", wire.now()).ok()?;
+    let request = aws.signed(request, &session.keys, "sts", "", wire.now()).ok()?;
     let reply = ask_sts(wire, request, Doing::WhoAmI).await.ok()?;
     element(reply.body(), "Arn").filter(|arn| arn.starts_with("arn:")).map(Identity::new)
 }

@@ -1,5 +1,6 @@
 use super::*;
 use http::{HeaderMap, StatusCode};
+use proptest::prelude::*;
 use secretfig_tests::{Hunt, Marker};
 use std::time::UNIX_EPOCH;
 
@@ -128,4 +129,14 @@ fn no_reply_is_too_odd_and_none_is_shown() {
         assert!(known.revision(&At::Current).is_err() && known.notes(at(1)).is_empty());
     }
     hunt.finish();
+}
+
+proptest! {
+    #[test]
+    fn what_an_edge_decodes_is_what_a_library_does(bytes in any::<Vec<u8>>(), text in "[A-Za-z0-9+/=]{0,13}") {
+        use base64ct::{Base64, Encoding};
+        for text in [Base64::encode_string(&bytes), text] {
+            prop_assert_eq!(decoded_small(&text), decoded(&text), "{}", text);
+        }
+    }
 }

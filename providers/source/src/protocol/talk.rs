@@ -31,6 +31,11 @@ struct Slot {
 }
 
 impl Wire {
+    fn new() -> Self {
+        let now = Now { tick: Tick::default(), wall: SystemTime::UNIX_EPOCH };
+        Self(Arc::new(Mutex::new(Slot { out: Vec::new(), replies: None, now })))
+    }
+
     fn slot(&self) -> MutexGuard<'_, Slot> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -67,8 +72,7 @@ struct All<'a>(Vec<One<'a>>);
 
 impl<'a> All<'a> {
     fn begin(&mut self, talking: impl FnOnce(Wire) -> Talking<'a>) {
-        let now = Now { tick: Tick::default(), wall: SystemTime::UNIX_EPOCH };
-        let wire = Wire(Arc::new(Mutex::new(Slot { out: Vec::new(), replies: None, now })));
+        let wire = Wire::new();
         let talking = Some(talking(wire.clone()));
         self.0.push(One { wire, talking, waits_for: 0 });
     }
