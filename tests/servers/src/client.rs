@@ -58,7 +58,10 @@ impl Client {
             request = request.header(*name, *value);
         }
         if !body.is_null() {
-            request = request.header("content-type", "application/json").body(body.to_string());
+            if headers.iter().all(|(name, _)| *name != "content-type") {
+                request = request.header("content-type", "application/json");
+            }
+            request = request.body(body.to_string());
         }
         let reply = request.send().await.map_err(|e| all_of(&e))?;
         let status = reply.status().as_u16();

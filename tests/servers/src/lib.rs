@@ -40,6 +40,6 @@ mod process;
 
 pub use cluster::Cluster;
 pub use install::{Failed, install_all};
-pub use moto::Moto;
+pub use moto::{ACCOUNT, Keys, Moto};
 pub use openbao::{OpenBao, Tls};
 pub use postgres::Postgres;
