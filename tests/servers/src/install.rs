@@ -64,7 +64,7 @@ pub(crate) const POSTGRES: Package = Package {
 /// # Errors
 /// The first that cannot be had.
 pub fn install_all() -> Result<(), Failed> {
-    for package in [OPENBAO, POSTGRES, crate::moto::MOTO] {
+    for package in [OPENBAO, POSTGRES, crate::moto::MOTO, crate::ministack::MINISTACK] {
         package.folder()?;
     }
     Ok(())

@@ -17,7 +17,9 @@
 //! * `process.rs`: a running server. It ends with the value that stands for it, and with the test process, however that
 //!   ends.
 //! * `client.rs`: requests to a server's own interface.
-//! * `openbao.rs`, `cluster.rs`, `postgres.rs`, `moto.rs`: the servers.
+//! * `openbao.rs`, `cluster.rs`, `postgres.rs`, `moto.rs`, `ministack.rs`: the servers. What they do otherwise than the real
+//!   service is in `DEVIATIONS.md`.
+//! * `relay.rs`: a hop in front of one, which delays and counts.
 //!
 //! A server that cannot be had is a failure that says what was tried and what to do; nothing is ever skipped. This crate
 //! knows the servers and nothing of the libraries that are tested against them. Unix only.
@@ -33,13 +35,17 @@
 mod client;
 mod cluster;
 mod install;
+mod ministack;
 mod moto;
 mod openbao;
 mod postgres;
 mod process;
+mod relay;
 
 pub use cluster::Cluster;
 pub use install::{Failed, install_all};
+pub use ministack::Ministack;
 pub use moto::{ACCOUNT, Keys, Moto};
 pub use openbao::{OpenBao, Tls};
 pub use postgres::Postgres;
+pub use relay::{Passed, Relay, longest_chain};
