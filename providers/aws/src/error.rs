@@ -59,7 +59,7 @@ pub(crate) fn misconfigured(hint: impl Into<Cow<'static, str>>) -> Refusal {
 }
 
 pub(crate) fn malformed(hint: &'static str) -> Refusal {
-    Refusal::new(ErrorKind::Malformed, hint)
+    Refusal::new(ErrorKind::Malformed, worded(hint, NOT_AWS))
 }
 
 /// What was being done when a reply came that is none of the expected ones.
@@ -73,6 +73,7 @@ pub(crate) enum Doing<'a> {
     /// Reading one secret, told as AWS is told it.
     Get(&'a str),
     /// Reading several at once.
+    #[cfg(feature = "full")]
     Batch,
     /// Reading what is known of a secret.
     #[cfg(feature = "full")]
@@ -85,10 +86,15 @@ pub(crate) enum Doing<'a> {
 impl Doing<'_> {
     fn action(self) -> &'static str {
         match self {
+            #[cfg(feature = "full")]
             Doing::SignIn(_) => "sts:AssumeRole",
             #[cfg(feature = "full")]
             Doing::WhoAmI => "sts:GetCallerIdentity",
+            #[cfg(feature = "full")]
             Doing::Get(_) => "secretsmanager:GetSecretValue",
+            #[cfg(not(feature = "full"))]
+            _ => "secretsmanager:GetSecretValue",
+            #[cfg(feature = "full")]
             Doing::Batch => "secretsmanager:BatchGetSecretValue",
             #[cfg(feature = "full")]
             Doing::Describe(_) => "secretsmanager:DescribeSecret",
@@ -120,22 +126,21 @@ pub(crate) struct Said<'a> {
 impl Said<'_> {
     /// Whether the message says this, in any case of letters.
     fn says(&self, phrase: &str) -> bool {
-        let phrase = phrase.as_bytes();
-        self.message.as_bytes().windows(phrase.len()).any(|part| part.eq_ignore_ascii_case(phrase))
+        find(self.message.to_ascii_lowercase().as_bytes(), phrase).is_some()
     }
 
     /// Whether the credentials are over, or none: new ones may help.
     pub(crate) fn wants_credentials(&self) -> bool {
-        matches!(
+        is_one(
+            "ExpiredToken UnrecognizedClient InvalidClientTokenId MissingAuthenticationToken RequestExpired",
             code(self.code),
-            "ExpiredToken"
-                | "UnrecognizedClient"
-                | "InvalidClientTokenId"
-                | "MissingAuthenticationToken"
-                | "RequestExpired"
-                | "ExpiredTokenException"
         )
     }
+}
+
+/// Where that stands first. Not `str::find`, which is larger than all of this.
+pub(crate) fn find(text: &[u8], part: &str) -> Option<usize> {
+    (0..text.len()).find(|at| text.get(*at..).is_some_and(|rest| rest.starts_with(part.as_bytes())))
 }
 
 /// A code without what differs between services: a namespace, a colon and what follows, `Exception` at its end.
@@ -270,52 +275,72 @@ const AT_THE_EDGE: [(&str, ErrorKind, &str); 10] = [
         "IDPCommunicationError InternalService InternalServiceError InternalFailure InternalError ServiceUnavailable Service \
          Unavailable",
         FAILING,
-        "AWS says that it fails",
+        FAILS,
     ),
-    ("RequestTimeout RequestAborted", ErrorKind::Timeout, "AWS gave up on the request"),
+    ("RequestTimeout RequestAborted", ErrorKind::Timeout, GAVE_UP),
 ];
 
 #[cfg(not(feature = "full"))]
 use AT_THE_EDGE as BY_CODE;
 
-const OVER_QUOTA: &str = if cfg!(feature = "full") {
-    "the account's quota of this region is used up; it is tried again. Look for whoever else asks so often: CloudTrail"
-} else {
-    "the account's quota of this region is used up"
-};
+const OVER_QUOTA: &str = worded(
+    "the account's quota of this region is used up; it is tried again. Look for whoever else asks so often: CloudTrail",
+    "the account's quota of this region is used up",
+);
+const NOT_AWS: &str = "something answers, but not as AWS does; check the endpoint";
+const FAILS: &str = "AWS, or something in front of it, fails";
+const GAVE_UP: &str = "AWS, or a proxy, gave up on the request";
 const SENT_TOO_LARGE: &str = "what was sent is larger than AWS takes";
 
-/// By status, from that one on, where no known code is told.
-const BY_STATUS: [(u16, ErrorKind, &str); 15] = [
-    (500, FAILING, "AWS, or something in front of it, fails; see health.aws.amazon.com"),
-    (430, ErrorKind::Malformed, UNDOCUMENTED),
-    (429, THROTTLED, OVER_QUOTA),
-    (414, ErrorKind::Malformed, UNDOCUMENTED),
-    (413, ErrorKind::TooLarge, SENT_TOO_LARGE),
-    (409, ErrorKind::Malformed, UNDOCUMENTED),
-    (408, ErrorKind::Timeout, "a proxy gave up on AWS; check that it answers"),
-    (405, ErrorKind::Malformed, UNDOCUMENTED),
-    (404, ErrorKind::Malformed, "nothing answers here as Secrets Manager does; check `endpoint`"),
-    // a body that names no code is a proxy's, or that of a server that answers in another language
-    (403, ErrorKind::Unauthenticated, NO_REASON),
-    (402, ErrorKind::Malformed, UNDOCUMENTED),
-    (401, ErrorKind::Unauthenticated, NO_REASON),
-    (
-        400,
-        ErrorKind::Malformed,
-        "AWS refuses the request with a reason that it does not document; check what answers at the endpoint",
-    ),
-    (
-        300,
-        ErrorKind::Misconfigured,
-        "the endpoint answers with a redirect, which is not followed; check `endpoint` and `region`",
-    ),
-    (200, ErrorKind::Malformed, "something answers, but not as Secrets Manager does; check `endpoint`"),
-];
+/// In words for servers, or in fewer for an edge.
+const fn worded<'a>(full: &'a str, edge: &'a str) -> &'a str {
+    if cfg!(feature = "full") { full } else { edge }
+}
 
-const UNDOCUMENTED: &str = "the reply is none that AWS documents; check what answers at the endpoint";
-const NO_REASON: &str =
-    "the request was refused without a reason that AWS would give; check the keys, proxies and `endpoint`";
+/// What it is, and what to do, where no known code is told.
+fn by_status(status: u16, signs_in: bool) -> (ErrorKind, &'static str) {
+    let other = worded("the reply is none that AWS documents; check what answers at the endpoint", NOT_AWS);
+    match status {
+        200..300 => (
+            ErrorKind::Malformed,
+            worded("something answers, but not as Secrets Manager does; check `endpoint`", other),
+        ),
+        300..400 => (
+            ErrorKind::Misconfigured,
+            "the endpoint answers with a redirect, which is not followed; check `endpoint` and `region`",
+        ),
+        400 => (
+            ErrorKind::Malformed,
+            worded(
+                "AWS refuses the request with a reason that it does not document; check what answers at the endpoint",
+                other,
+            ),
+        ),
+        // a body that names no code is a proxy's, or that of a server that answers in another language
+        401 | 403 if signs_in && cfg!(feature = "full") => (
+            ErrorKind::Unauthenticated,
+            "STS, or something in front of it, refuses the sign-in; check the role and the endpoint",
+        ),
+        401 | 403 => (
+            ErrorKind::Unauthenticated,
+            worded(
+                "the request was refused without a reason that AWS would give; check the keys, proxies and `endpoint`",
+                "refused without a reason that AWS would give; check who signs in, and the endpoint",
+            ),
+        ),
+        404 => (
+            ErrorKind::Malformed,
+            worded("nothing answers here as Secrets Manager does; check `endpoint`", other),
+        ),
+        408 => (ErrorKind::Timeout, worded("a proxy gave up on AWS; check that it answers", GAVE_UP)),
+        413 => (ErrorKind::TooLarge, SENT_TOO_LARGE),
+        429 => (THROTTLED, OVER_QUOTA),
+        500.. => {
+            (FAILING, worded("AWS, or something in front of it, fails; see health.aws.amazon.com", FAILS))
+        }
+        _ => (ErrorKind::Malformed, other),
+    }
+}
 
 /// What a reply means that was not the expected one.
 pub(crate) fn refusal(said: &Said<'_>, doing: Doing<'_>) -> Refusal {
@@ -326,46 +351,43 @@ pub(crate) fn refusal(said: &Said<'_>, doing: Doing<'_>) -> Refusal {
         "InvalidRequest" => return invalid_request(said),
         _ => {}
     }
-    let by_code = BY_CODE.iter().find(|(codes, ..)| codes.split(' ').any(|known| known == code));
-    let (kind, hint) = match by_code {
-        Some((_, kind, hint)) => (*kind, *hint),
-        None => match BY_STATUS.iter().find(|(from, ..)| said.status >= *from) {
-            Some((_, kind, hint)) => (*kind, *hint),
-            None => (ErrorKind::Malformed, UNDOCUMENTED),
-        },
-    };
+    let signs_in = matches!(doing, Doing::SignIn(_));
+    let by_code = BY_CODE.iter().find(|(codes, ..)| is_one(codes, code));
+    let (kind, hint) =
+        by_code.map_or_else(|| by_status(said.status, signs_in), |(_, kind, hint)| (*kind, *hint));
     let kind = match kind {
         THROTTLED => ErrorKind::Throttled { retry_after: said.wait },
         kind => kind,
     };
-    let signs_in = matches!(doing, Doing::SignIn(_));
-    Refusal::new(
-        kind,
-        match code {
-            "ExpiredToken" | "RequestExpired" if signs_in => {
-                "the identity token is over; whoever writes its file has stopped to renew it"
-            }
-            "InvalidSignature" | "SignatureDoesNotMatch" | "IncompleteSignature"
-                if said.says("expired") || said.says("not yet current") =>
-            {
-                "this machine's clock is wrong by more than five minutes; set it by NTP"
-            }
-            _ if signs_in && hint == NO_REASON => {
-                "STS, or something in front of it, refuses the sign-in; check the role and the endpoint"
-            }
-            _ => hint,
-        },
-    )
+    #[cfg(feature = "full")]
+    let hint = match code {
+        "ExpiredToken" | "RequestExpired" if signs_in => {
+            "the identity token is over; whoever writes its file has stopped to renew it"
+        }
+        "InvalidSignature" | "SignatureDoesNotMatch" | "IncompleteSignature"
+            if said.says("expired") || said.says("not yet current") =>
+        {
+            "this machine's clock is wrong by more than five minutes; set it by NTP"
+        }
+        _ => hint,
+    };
+    Refusal::new(kind, hint)
+}
+
+/// Whether a code is one of those.
+fn is_one(codes: &str, code: &str) -> bool {
+    codes.split(' ').any(|known| known == code)
 }
 
 fn absent(said: &Said<'_>, doing: Doing<'_>) -> Refusal {
-    let hint = if said.says("staging label") {
+    let versions = cfg!(feature = "full");
+    let hint = if versions && said.says("staging label") {
         "the secret is there, and no version of it carries this staging label"
-    } else if said.says("versionid") {
+    } else if versions && said.says("versionid") {
         "the secret is there, and this version of it is not: `aws secretsmanager list-secret-version-ids`"
     } else {
         match doing {
-            Doing::Get(id) if id.starts_with("arn:") => {
+            Doing::Get(id) if versions && id.starts_with("arn:") => {
                 "there is no such secret: check the ARN, its region and its account"
             }
             _ => {
@@ -384,9 +406,10 @@ fn invalid_request(said: &Said<'_>) -> Refusal {
             "it is scheduled for deletion; bring it back: `aws secretsmanager restore-secret --secret-id …`",
         );
     }
-    misconfigured(
+    misconfigured(worded(
         "AWS does not do this with the secret as it is: check the version and the staging label together",
-    )
+        "AWS does not do this with the secret as it is",
+    ))
 }
 
 fn denied(said: &Said<'_>, doing: Doing<'_>) -> Refusal {
@@ -399,11 +422,10 @@ fn denied(said: &Said<'_>, doing: Doing<'_>) -> Refusal {
         _ if said.says("kms") => (
             ErrorKind::Denied,
             [
-                "the secret may be read, but not decrypted: allow `kms:Decrypt` on its key, in the role's policy and in the key's \
-                 own; `aws secretsmanager describe-secret --secret-id ",
-                resource,
-                "` names the key",
-                "",
+                "the secret may be read, but not decrypted: allow `kms:Decrypt` on its key, in the role's policy and in the key's own",
+                worded("; `aws secretsmanager describe-secret --secret-id ", ""),
+                worded(resource, ""),
+                worded("` names the key", ""),
                 "",
             ],
         ),
@@ -424,7 +446,7 @@ fn denied(said: &Said<'_>, doing: Doing<'_>) -> Refusal {
                 action,
                 "` on `",
                 resource,
-                if cfg!(feature = "full") { "`; `secretfig grants` prints the whole policy" } else { "`" },
+                worded("`; `secretfig grants` prints the whole policy", "`"),
             ],
         ),
     };

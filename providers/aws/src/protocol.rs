@@ -6,17 +6,17 @@
 
 #[cfg(feature = "full")]
 mod batches;
+#[cfg(not(feature = "full"))]
+mod edge;
 mod endpoint;
 #[cfg(feature = "full")]
 mod more;
 mod sign_in;
 
-#[cfg(not(feature = "full"))]
-use crate::error::malformed;
 use crate::error::{Doing, Refusal, SCHEME, misconfigured, refusal};
-use crate::naming::{self, Id, Place, checked};
-#[cfg(not(feature = "full"))]
-use crate::reply::Value;
+#[cfg(feature = "full")]
+use crate::naming;
+use crate::naming::{Id, Place, checked};
 use crate::reply::{Words, tree};
 use crate::settings::{Auth, Keys, Settings};
 use crate::sign::{Scope, Signable, authorization, stamp};
@@ -24,11 +24,10 @@ use endpoint::endpoint;
 use http::{Method, StatusCode};
 use secrecy::ExposeSecret;
 use secretfig_source::protocol::{
-    Answers, Asking, Credential, HttpError, Now, Origin, Protocol, Refused, Reply, Request, SignIn, SignedIn,
-    talk,
+    Answers, Asking, Credential, HttpError, Now, Origin, Protocol, Refused, Reply, Request, SignedIn,
 };
-#[cfg(not(feature = "full"))]
-use secretfig_source::protocol::{Wire, talk_each};
+#[cfg(feature = "full")]
+use secretfig_source::protocol::{SignIn, talk};
 use secretfig_source::{Abilities, Ask, At, Fetched, Node, SourceError, SourceInfo};
 use std::fmt;
 use std::sync::Arc;
@@ -186,17 +185,6 @@ impl SecretsManager {
         Err(refusal(&said, doing).into())
     }
 
-    /// One secret. An edge asks for each by itself: that takes one right in place of two, and 10,000 of such reads a second are
-    /// an account's quota, against 100 batches.
-    #[cfg(not(feature = "full"))]
-    async fn fetch_one(&self, wire: &Wire, session: &Session, ask: &Ask) -> Result<Fetched, Stop> {
-        let Place::Secret(id) = self.place(ask)?;
-        let request = self.call(session, wire.now(), "GetSecretValue", Body::get(&id, ask.point()))?;
-        let sent = wire.send(vec![request]).await.pop().ok_or_else(|| malformed("nothing was answered"))?;
-        let tree = self.judged(sent, wire.now(), Doing::Get(id.as_str()))?;
-        Ok(Value::read(&tree)?.fetched(&id))
-    }
-
     /// What is asked for there.
     fn place(&self, ask: &Ask) -> Result<Place, Refusal> {
         checked(ask.point())?;
@@ -246,11 +234,16 @@ impl Body {
 
     fn get(id: &Id, at: &At) -> Self {
         let body = Self::new().text("SecretId", id.as_str());
-        match (at, naming::stage(at)) {
+        #[cfg(feature = "full")]
+        let body = match (at, naming::stage(at)) {
             (At::Version(version), _) => body.text("VersionId", version),
             (_, Some(stage)) => body.text("VersionStage", stage),
             (_, None) => body,
-        }
+        };
+        // which is current: no other was let through
+        #[cfg(not(feature = "full"))]
+        let _ = at;
+        body
     }
 
     #[cfg(feature = "full")]
@@ -286,24 +279,24 @@ impl Protocol for SecretsManager {
         SourceInfo::new(SCHEME, self.origin.as_str()).abilities(can).batch(BATCH.0, BATCH.1)
     }
 
+    #[cfg(feature = "full")]
     fn sign_in(&self) -> Asking<'_, Result<SignedIn<Session>, SourceError>> {
         talk(move |wire| async move { sign_in::sign_in(self, &wire).await })
     }
 
+    #[cfg(not(feature = "full"))]
+    fn sign_in(&self) -> Asking<'_, Result<SignedIn<Session>, SourceError>> {
+        Box::new(edge::Entering::new(self))
+    }
+
+    #[cfg(feature = "full")]
     fn fetch<'a>(&'a self, session: Arc<Session>, asks: &'a [Ask]) -> Asking<'a, Answers<Fetched>> {
-        #[cfg(feature = "full")]
-        return talk(move |wire| async move { answers(self.fetch_all(&wire, &session, asks).await, asks) });
-        #[cfg(not(feature = "full"))]
-        talk_each(asks, move |wire, ask: &'a Ask| {
-            let session = session.clone();
-            async move {
-                match self.fetch_one(&wire, &session, ask).await {
-                    Ok(fetched) => Ok(Ok(fetched)),
-                    Err(Stop::Refused(refusal)) => Ok(Err(refusal.of(ask.name()))),
-                    Err(Stop::SignIn) => Err(SignIn),
-                }
-            }
-        })
+        talk(move |wire| async move { answers(self.fetch_all(&wire, &session, asks).await, asks) })
+    }
+
+    #[cfg(not(feature = "full"))]
+    fn fetch<'a>(&'a self, session: Arc<Session>, asks: &'a [Ask]) -> Asking<'a, Answers<Fetched>> {
+        Box::new(edge::Fetching::new(self, session, asks))
     }
 
     #[cfg(feature = "full")]
@@ -312,8 +305,8 @@ impl Protocol for SecretsManager {
     }
 }
 
-#[cfg(feature = "full")]
 /// An answer per ask, whatever stopped them all, or a new sign-in.
+#[cfg(feature = "full")]
 fn answers<T>(result: Result<Answers<T>, Stop>, asks: &[Ask]) -> Result<Answers<T>, SignIn> {
     match result {
         Ok(answers) => Ok(answers),

@@ -193,9 +193,8 @@ fn bad_request(says: &dyn Fn(&str) -> bool, doing: Doing<'_>) -> Refusal {
     match doing {
         Doing::SignIn(way) => Refusal::new(
             ErrorKind::Unauthenticated,
-            format!(
-                "the sign-in by {way} was refused: check its role, its secret and whether that has expired"
-            ),
+            ["the sign-in by ", way, " was refused: check its role, its secret and whether that has expired"]
+                .concat(),
         ),
         #[cfg(feature = "full")]
         Doing::Unwrap => definite(
@@ -228,15 +227,19 @@ fn bad_request(says: &dyn Fn(&str) -> bool, doing: Doing<'_>) -> Refusal {
 fn denied(doing: Doing<'_>) -> Refusal {
     let grant = |path: String, capability: &str| {
         let hint =
-            format!("the token's policies need: path \"{path}\" {{ capabilities = [\"{capability}\"] }}");
+            ["the token's policies need: path \"", &path, "\" { capabilities = [\"", capability, "\"] }"]
+                .concat();
         Refusal::new(ErrorKind::Denied, hint)
     };
     match doing {
         Doing::SignIn(way) => Refusal::new(
             ErrorKind::Unauthenticated,
-            format!(
-                "the sign-in by {way} was refused: check the role and its bounds, `auth_mount` and `login_namespace`"
-            ),
+            [
+                "the sign-in by ",
+                way,
+                " was refused: check the role and its bounds, `auth_mount` and `login_namespace`",
+            ]
+            .concat(),
         ),
         #[cfg(feature = "full")]
         Doing::Unwrap => Refusal::new(ErrorKind::Unauthenticated, "the wrapping token was refused"),
@@ -263,10 +266,15 @@ pub(crate) fn unknown_mount(place: &Place) -> Refusal {
     let mount = place.mount();
     Refusal::new(
         ErrorKind::Denied,
-        format!(
-            "the server does not tell of what kind the mount `{mount}` is: there is none, or no policy of the token \
-             grants anything in it. Where both are right, say the kind: `mounts = \"{mount}=v2\"` (or v1, database)"
-        ),
+        [
+            "the server does not tell of what kind the mount `",
+            &mount,
+            "` is: there is none, or no policy of the token grants anything in it. Where both are right, say the kind: \
+             `mounts = \"",
+            &mount,
+            "=v2\"` (or v1, database)",
+        ]
+        .concat(),
     )
 }
 
@@ -277,16 +285,12 @@ fn absent(body: Option<&Body>, doing: Doing<'_>) -> Refusal {
     }
     if let Some(place) = doing.place() {
         if says("no handler for route") || says("unsupported path") {
-            return misconfigured(format!(
-                "nothing is mounted at `{}`, or a mount of another kind; check the name, `mount` and `mounts`",
-                place.mount()
-            ));
+            let rest = "`, or a mount of another kind; check the name, `mount` and `mounts`";
+            return misconfigured(["nothing is mounted at `", &place.mount(), rest].concat());
         }
         if doing.takes_values() && body.is_some_and(|body| body.warns("versioned K/V secrets engine")) {
-            return misconfigured(format!(
-                "the mount `{0}` has versions: write `{0}=v2` in `mounts`, or leave its kind out",
-                place.mount()
-            ));
+            let (mount, rest) = (place.mount(), "=v2` in `mounts`, or leave its kind out");
+            return misconfigured(["the mount `", &mount, "` has versions: write `", &mount, rest].concat());
         }
     }
     let no_login = || {
@@ -321,11 +325,14 @@ pub(crate) fn withdrawn(place: &Place, how: Withdrawn) -> Refusal {
     let path = place.cli_path();
     let hint = match how {
         Withdrawn::Destroyed => {
-            format!("this version is destroyed for good; write a new one: `vault kv put {path} …`")
+            ["this version is destroyed for good; write a new one: `vault kv put ", &path, " …`"].concat()
         }
-        _ => format!(
-            "this version is deleted; bring it back: `vault kv undelete -versions=N {path}`, or write a new one"
-        ),
+        _ => [
+            "this version is deleted; bring it back: `vault kv undelete -versions=N ",
+            &path,
+            "`, or write a new one",
+        ]
+        .concat(),
     };
     Refusal::new(ErrorKind::Withdrawn(how), hint)
 }
@@ -342,7 +349,7 @@ pub(crate) fn not_there(place: &Place, kind: Kind) -> Refusal {
         }
         _ => "; check the name, or create it",
     };
-    Refusal::new(ErrorKind::Absent, format!("there is nothing at `{path}`{more}"))
+    Refusal::new(ErrorKind::Absent, ["there is nothing at `", &path, "`", more].concat())
 }
 
 #[cfg(test)]

@@ -21,10 +21,10 @@ pub(crate) fn kind(reply: &Reply, place: &Place) -> Result<Kind, Refusal> {
         (Some("kv" | "generic"), Some("2")) => Ok(Kind::V2),
         (Some("kv" | "generic"), _) => Ok(Kind::V1),
         (Some("database"), _) => Ok(Kind::Database),
-        (Some(_), _) => Err(misconfigured(format!(
-            "the mount `{}` is neither key/value nor a database; nothing else is read",
-            place.mount()
-        ))),
+        (Some(_), _) => Err(misconfigured(
+            ["the mount `", &place.mount(), "` is neither key/value nor a database; nothing else is read"]
+                .concat(),
+        )),
         (None, _) => Err(bad()),
     }
 }

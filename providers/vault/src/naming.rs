@@ -174,10 +174,11 @@ impl Place {
             (Kind::V1 | Kind::V2, false, [_, ..]) => Ok(Want::Secret),
             (Kind::Database, false, [creds, _]) if &**creds == "creds" => Ok(Want::Minted),
             (Kind::Database, false, [creds, _]) if &**creds == "static-creds" => Ok(Want::Rotated),
-            (Kind::Database, ..) => Err(misconfigured(format!(
-                "the mount `{0}` is a database: its names are `{0}/creds/<role>` and `{0}/static-creds/<role>`",
-                self.mount()
-            ))),
+            (Kind::Database, ..) => {
+                let mount = self.mount();
+                let parts = ["the mount `", "` is a database: its names are `", "/creds/<role>` and `"];
+                Err(misconfigured([&parts.join(&*mount), &*mount, "/static-creds/<role>`"].concat()))
+            }
             (_, false, []) => Err(misconfigured("a name is `mount/path`, and the path is missing")),
         }
     }

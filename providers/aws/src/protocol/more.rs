@@ -2,7 +2,7 @@
 //! honour.
 
 use super::batches::Worth;
-use super::sign_in::{ask_sts, element, form};
+use super::sign_in::{element, expected, form};
 use super::{Body, SecretsManager, Session, Stop};
 use crate::error::{Doing, Refusal, malformed, misconfigured};
 use crate::folder::{self, Entry, Listing};
@@ -44,7 +44,7 @@ pub(super) async fn identity(aws: &SecretsManager, wire: &Wire, session: &Sessio
     let request = Request::new(Method::POST, &aws.sts, [] as [&str; 0]).ok()?;
     let request = request.body("application/x-www-form-urlencoded", body);
     let request = aws.signed(request, &session.keys, "sts", "", wire.now()).ok()?;
-    let reply = ask_sts(wire, request, Doing::WhoAmI).await.ok()?;
+    let reply = expected(wire.send(vec![request]).await.pop(), Doing::WhoAmI, wire.now()).ok()?;
     element(reply.body(), "Arn").filter(|arn| arn.starts_with("arn:")).map(Identity::new)
 }
 

@@ -5,13 +5,18 @@
 use super::{SecretsManager, Session, refused};
 #[cfg(feature = "full")]
 use crate::error::misconfigured;
-use crate::error::{Doing, Refusal, SCHEME, Said, malformed, refusal};
+use crate::error::{Doing, Refusal, SCHEME, Said, find, malformed, refusal};
 use crate::settings::{Auth, Given, Keys};
 use http::{Method, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
-use secretfig_source::protocol::{Reply, Request, SignIn, SignedIn, Wire};
-use secretfig_source::{ErrorKind, SourceError};
+use secretfig_source::ErrorKind;
+use secretfig_source::protocol::{HttpError, Now, Reply, Request, SignedIn};
+#[cfg(feature = "full")]
+use secretfig_source::{
+    SourceError,
+    protocol::{SignIn, Wire},
+};
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -21,6 +26,7 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 /// What every role allows, so that its end is known without reading a date.
 const LASTS: u64 = 3600;
 
+#[cfg(feature = "full")]
 pub(super) async fn sign_in(
     aws: &SecretsManager,
     wire: &Wire,
@@ -28,61 +34,71 @@ pub(super) async fn sign_in(
     Ok(enter(aws, wire).await.map_err(Into::into))
 }
 
+#[cfg(feature = "full")]
 async fn enter(aws: &SecretsManager, wire: &Wire) -> Result<SignedIn<Session>, Refusal> {
-    let signed_in = match &aws.settings.auth {
-        Auth::Keys(keys) => SignedIn::new(Session { keys: keys.clone() }),
-        Auth::WebIdentity { role_arn, session_name, token } => {
-            let begun = wire.now().tick;
-            let keys = with_token(aws, wire, role_arn, session_name.as_deref(), token).await?;
-            // two thirds of it, so that no request meets its end
-            SignedIn::new(Session { keys }).until(begun.after(Duration::from_secs(LASTS / 3 * 2)))
-        }
-        #[cfg(feature = "full")]
-        _ => return Err(misconfigured("this way to sign in is the client's")),
+    let begun = wire.now();
+    let signed_in = match with_token(aws)? {
+        Err(keys) => with_keys(keys),
+        Ok(request) => granted(wire.send(vec![request]).await.pop(), begun)?,
     };
-    #[cfg(feature = "full")]
     if let Some(identity) = super::more::identity(aws, wire, &signed_in.session).await {
         return Ok(signed_in.identity(identity));
     }
     Ok(signed_in)
 }
 
-async fn with_token(
-    aws: &SecretsManager,
-    wire: &Wire,
-    role: &str,
-    session: Option<&str>,
-    token: &Given,
-) -> Result<Keys, Refusal> {
-    let token = match token {
-        Given::Text(token) => token.expose_secret().trim(),
+pub(super) fn with_keys(keys: Keys) -> SignedIn<Session> {
+    SignedIn::new(Session { keys })
+}
+
+/// What STS is asked for credentials with, where nobody gave them.
+pub(super) fn with_token(aws: &SecretsManager) -> Result<Result<Request, Keys>, Refusal> {
+    let (role, session, token) = match &aws.settings.auth {
+        Auth::Keys(keys) => return Ok(Err(keys.clone())),
+        Auth::WebIdentity { role_arn, session_name, token: Given::Text(token) } => {
+            (role_arn, session_name, token.expose_secret().trim())
+        }
         #[cfg(feature = "full")]
-        Given::File(_) => return Err(misconfigured("no file is read here")),
+        Auth::WebIdentity { .. } => return Err(misconfigured("no file is read here")),
+        #[cfg(feature = "full")]
+        _ => return Err(misconfigured("this way to sign in is the client's")),
     };
     let body = form(&[
         ("Action", "AssumeRoleWithWebIdentity"),
         ("Version", "2011-06-15"),
         ("DurationSeconds", "3600"),
         ("RoleArn", role),
-        ("RoleSessionName", session.unwrap_or("secretfig")),
+        ("RoleSessionName", session.as_deref().unwrap_or("secretfig")),
         ("WebIdentityToken", token),
     ]);
-    let request = Request::new(Method::POST, &aws.sts, [] as [&str; 0]).map_err(refused)?.body(FORM, body);
-    let reply = ask_sts(wire, request, Doing::SignIn("web_identity")).await?;
+    let request = Request::new(Method::POST, &aws.sts, [] as [&str; 0]).map_err(refused)?;
+    Ok(Ok(request.body(FORM, body)))
+}
+
+/// What STS grants, asked at that time.
+pub(super) fn granted(
+    sent: Option<Result<Reply, HttpError>>,
+    begun: Now,
+) -> Result<SignedIn<Session>, Refusal> {
+    let reply = expected(sent, Doing::SignIn("web_identity"), begun)?;
     let part = |name: &str| {
         element(reply.body(), name).ok_or_else(|| malformed("STS grants credentials that cannot be read"))
     };
     let id = part("AccessKeyId")?.to_owned();
     let (secret, session) = (part("SecretAccessKey")?, part("SessionToken")?);
-    Ok(Keys { id, secret: SecretString::from(secret), session: Some(SecretString::from(session)) })
+    let keys = Keys { id, secret: SecretString::from(secret), session: Some(SecretString::from(session)) };
+    // two thirds of it, so that no request meets its end
+    Ok(SignedIn::new(Session { keys }).until(begun.tick.after(Duration::from_secs(LASTS / 3 * 2))))
 }
 
-/// A call of STS, and its reply where it is the expected one.
-pub(super) async fn ask_sts(wire: &Wire, request: Request, doing: Doing<'_>) -> Result<Reply, Refusal> {
-    let wall = wire.now().wall;
+/// A reply of STS, where it is the expected one.
+pub(super) fn expected(
+    sent: Option<Result<Reply, HttpError>>,
+    doing: Doing<'_>,
+    now: Now,
+) -> Result<Reply, Refusal> {
     let none = || Refusal::new(ErrorKind::Transport, "nothing came back");
-    let reply = wire.send(vec![request]).await.pop().ok_or_else(none)?;
-    let reply = reply.map_err(|error| Refusal::from(error.of_source(SCHEME)))?;
+    let reply = sent.ok_or_else(none)?.map_err(|error| Refusal::from(error.of_source(SCHEME)))?;
     if reply.status() == StatusCode::OK {
         return Ok(reply);
     }
@@ -91,7 +107,7 @@ pub(super) async fn ask_sts(wire: &Wire, request: Request, doing: Doing<'_>) -> 
         status: reply.status().as_u16(),
         code: code.unwrap_or_default(),
         message: message.unwrap_or_default(),
-        wait: reply.retry_after(wall),
+        wait: reply.retry_after(now.wall),
     };
     Err(refusal(&said, doing))
 }
@@ -117,10 +133,9 @@ pub(super) fn form(fields: &[(&str, &str)]) -> Zeroizing<Vec<u8>> {
 /// asked for has an escape or an element within, and one that has is not taken.
 pub(super) fn element<'a>(body: &'a [u8], name: &str) -> Option<&'a str> {
     let (begin, end) = (["<", name, ">"].concat(), ["</", name, ">"].concat());
-    let at = |part: &[u8], tag: &str| part.windows(tag.len()).position(|here| here == tag.as_bytes());
-    let rest = body.get(at(body, &begin)? + begin.len()..)?;
-    let (text, rest) = rest.split_at_checked(at(rest, &end)?)?;
-    if at(rest, &begin).is_some() || text.iter().any(|b| matches!(b, b'<' | b'&')) {
+    let rest = body.get(find(body, &begin)? + begin.len()..)?;
+    let (text, rest) = rest.split_at_checked(find(rest, &end)?)?;
+    if find(rest, &begin).is_some() || text.iter().any(|b| matches!(b, b'<' | b'&')) {
         return None;
     }
     std::str::from_utf8(text.trim_ascii()).ok().filter(|text| !text.is_empty())
