@@ -33,12 +33,13 @@ const ANYTHING: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"secretsmanager:*","Resource":"*"}]}"#;
 
 /// An access key of a user.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Keys {
     /// Its id.
     pub access_key_id: String,
     /// What is signed with.
     pub secret_access_key: String,
+    user: String,
 }
 
 /// AWS Secrets Manager, STS and IAM, in memory. It ends when this is dropped.
@@ -122,7 +123,7 @@ impl Moto {
             _folder: folder,
             address: format!("http://127.0.0.1:{port}"),
             administrator,
-            keys: Keys { access_key_id: String::new(), secret_access_key: String::new() },
+            keys: Keys::default(),
             client: Client::new(),
             made: AtomicUsize::new(0),
         };
@@ -160,6 +161,15 @@ impl Moto {
     /// When the policy is none.
     pub async fn user(&self, policy: &str) -> Keys {
         self.make_user(policy).await.unwrap_or_else(|e| panic!("{}", self.failed(&e)))
+    }
+
+    /// Gives that user this policy in the place of the one before.
+    ///
+    /// # Panics
+    /// When the policy is none.
+    pub async fn allow(&self, keys: &Keys, policy: &str) {
+        let put = [("UserName", keys.user.as_str()), ("PolicyName", "only"), ("PolicyDocument", policy)];
+        self.make("PutUserPolicy", &put).await.unwrap_or_else(|e| panic!("{}", self.failed(&e)));
     }
 
     /// A role with exactly that policy, which everybody may assume, and its ARN.
@@ -236,7 +246,8 @@ impl Moto {
         let key = &made["CreateAccessKeyResponse"]["CreateAccessKeyResult"]["AccessKey"];
         match (key["AccessKeyId"].as_str(), key["SecretAccessKey"].as_str()) {
             (Some(id), Some(secret)) => {
-                Ok(Keys { access_key_id: id.to_owned(), secret_access_key: secret.to_owned() })
+                let (access_key_id, secret_access_key) = (id.to_owned(), secret.to_owned());
+                Ok(Keys { access_key_id, secret_access_key, user: name })
             }
             _ => Err(format!("CreateAccessKey: {made}")),
         }

@@ -33,6 +33,8 @@ struct State {
     passed: Vec<Passed>,
     /// What is answered here, before anything passes: a whole reply.
     own: VecDeque<Vec<u8>>,
+    /// Whether nothing passes, and everybody is told 503.
+    down: bool,
 }
 
 impl Relay {
@@ -63,11 +65,12 @@ impl Relay {
 
     /// Answers the next request itself, with that status and body.
     pub fn answer(&self, status: u16, body: &str) {
-        let reply = format!(
-            "HTTP/1.1 {status} -\r\ncontent-type: application/x-amz-json-1.1\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        lock(&self.state).own.push_back(reply.into_bytes());
+        lock(&self.state).own.push_back(reply(status, body));
+    }
+
+    /// Lets nothing pass, and answers 503; or ends that.
+    pub fn down(&self, on: bool) {
+        lock(&self.state).down = on;
     }
 
     /// All that came since it was last asked for, in the order in which it came.
@@ -97,6 +100,14 @@ pub fn longest_chain(all: &[Passed]) -> usize {
     chain
 }
 
+fn reply(status: u16, body: &str) -> Vec<u8> {
+    let length = body.len();
+    let head = format!(
+        "HTTP/1.1 {status} -\r\ncontent-type: application/x-amz-json-1.1\r\ncontent-length: {length}\r\n\r\n"
+    );
+    [head.as_bytes(), body.as_bytes()].concat()
+}
+
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -107,7 +118,8 @@ async fn pass(mut client: TcpStream, server: SocketAddr, delay: Duration, state:
         let (seat, own) = {
             let mut state = lock(&state);
             state.passed.push(Passed { what: what(&head), began, ended: None });
-            (state.passed.len() - 1, state.own.pop_front())
+            let down = state.down.then(|| reply(503, "{}"));
+            (state.passed.len() - 1, state.own.pop_front().or(down))
         };
         sleep(delay).await;
         let reply = match own {

@@ -75,7 +75,9 @@ fn hostile(name: &str) -> Vec<(&'static str, String)> {
 
 pub(super) async fn steering_names(scene: &Scene<'_>) -> Outcome {
     let (name, value) = scene.plant("steer").await;
-    for (what, hostile) in hostile(&name) {
+    let folders = scene.stage.folders();
+    for (what, hostile) in hostile(&name).into_iter().filter(|(what, _)| !(folders && *what == "a wildcard"))
+    {
         let ask = Ask::new(hostile);
         scene.refusal(ask.clone(), what).await?;
         let probed = scene.probe_one(ask).await?;

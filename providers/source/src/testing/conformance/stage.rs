@@ -124,6 +124,11 @@ pub trait Stage: Send + Sync {
         revision.as_str().to_owned()
     }
 
+    /// Whether a name that ends in `/*` means all secrets below it. Then the suite does not take it for a name that steers.
+    fn folders(&self) -> bool {
+        false
+    }
+
     /// The staging labels that current and previous carry. The default is AWS's.
     fn labels(&self) -> (&str, &str) {
         ("AWSCURRENT", "AWSPREVIOUS")
