@@ -69,7 +69,7 @@ impl<'a> Listing<'a> {
                     "the list holds something that is no secret; check what answers at this endpoint",
                 ));
             };
-            if get(node, "DeletedDate").is_some() {
+            if matches!(get(node, "DeletedDate"), Some(date) if !matches!(date, Node::Null)) {
                 continue;
             }
             let tags = list(node, "Tags")

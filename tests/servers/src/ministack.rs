@@ -59,7 +59,7 @@ impl Ministack {
         command.args(["-c", "from ministack.app import main; main()"]);
         // nothing of whoever runs the tests; and it listens on all interfaces, unless it is told otherwise
         command.env_clear().env("PYTHONPATH", packages).env("BIND_HOST", "127.0.0.1");
-        command.env("GATEWAY_PORT", port.to_string()).env("SERVICES", "secretsmanager,sts,iam,ec2");
+        command.env("GATEWAY_PORT", port.to_string());
         command.env("STATE_DIR", folder.path().join("state")).env("S3_DATA_DIR", folder.path().join("s3"));
         command
             .env("MINISTACK_IMDS_V2_REQUIRED", "1")

@@ -17,6 +17,12 @@ const HEAD: usize = 64 << 10;
 pub struct Passed {
     /// `POST / secretsmanager.GetSecretValue`: method, path and `X-Amz-Target`, as far as there are.
     pub what: String,
+    /// Its `Authorization`.
+    pub authorization: Option<String>,
+    /// Its `X-Aws-Parameters-Secrets-Token`.
+    pub token: Option<String>,
+    /// Its body, where that is text.
+    pub body: String,
     began: Instant,
     ended: Option<Instant>,
 }
@@ -117,7 +123,15 @@ async fn pass(mut client: TcpStream, server: SocketAddr, delay: Duration, state:
         let began = Instant::now();
         let (seat, own) = {
             let mut state = lock(&state);
-            state.passed.push(Passed { what: what(&head), began, ended: None });
+            let text = |name: &str| header(&head, name).map(str::to_owned);
+            state.passed.push(Passed {
+                what: what(&head),
+                authorization: text("authorization"),
+                token: text("x-aws-parameters-secrets-token"),
+                body: String::from_utf8_lossy(&body).into_owned(),
+                began,
+                ended: None,
+            });
             let down = state.down.then(|| reply(503, "{}"));
             (state.passed.len() - 1, state.own.pop_front().or(down))
         };
@@ -211,6 +225,9 @@ mod tests {
         let start = Instant::now();
         let at = |began: u64, ended: u64| Passed {
             what: String::new(),
+            authorization: None,
+            token: None,
+            body: String::new(),
             began: start + Duration::from_secs(began),
             ended: Some(start + Duration::from_secs(ended)),
         };

@@ -20,18 +20,23 @@ use secretfig_source::protocol::HttpError;
 use std::error::Error;
 
 impl Ways {
-    fn files(&self) -> EnvConfigFiles {
+    /// Those that are there: one that is not is as good as none, as in AWS' own tools.
+    fn files(&self) -> Option<EnvConfigFiles> {
         let material = &self.settings.material;
-        let files = EnvConfigFiles::builder();
-        let files = match &material.config_file {
-            Some(path) => files.with_file(Kind::Config, path),
-            None => files.include_default_config_file(true),
-        };
-        let files = match &material.credentials_file {
-            Some(path) => files.with_file(Kind::Credentials, path),
-            None => files.include_default_credentials_file(true),
-        };
-        files.build()
+        let mut files = EnvConfigFiles::builder();
+        let mut any = false;
+        for (kind, own) in
+            [(Kind::Config, &material.config_file), (Kind::Credentials, &material.credentials_file)]
+        {
+            match (own, kind) {
+                (Some(path), kind) if path.is_file() => files = files.with_file(kind, path),
+                (Some(_), _) => continue,
+                (None, Kind::Config) => files = files.include_default_config_file(true),
+                (None, _) => files = files.include_default_credentials_file(true),
+            }
+            any = true;
+        }
+        any.then(|| files.build())
     }
 
     fn profile(&self) -> &str {
@@ -47,31 +52,42 @@ impl Ways {
             .with_behavior_version(Some(BehaviorVersion::latest()))
             .with_retry_config(RetryConfig::disabled())
             .with_timeout_config(TimeoutConfig::disabled());
+        let named = self.settings.material.profile.is_some();
+        let none = || Missed::Unset("the shared files have no profile `default` with credentials".to_owned());
+        let files = match self.files() {
+            Some(files) => files,
+            None if !named => return Err(none()),
+            None => return Err(Missed::Failed(self.unusable())),
+        };
         let provider = ProfileFileCredentialsProvider::builder()
             .configure(&config)
             .profile_name(self.profile())
-            .profile_files(self.files())
+            .profile_files(files)
             .build();
-        let named = self.settings.material.profile.is_some();
         provider.provide_credentials().await.map_err(|error| match &error {
-            CredentialsError::CredentialsNotLoaded(_) if !named => {
-                Missed::Unset("the shared files have no profile `default` with credentials".to_owned())
+            CredentialsError::CredentialsNotLoaded(_) if !named => none(),
+            CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_) => {
+                Missed::Failed(self.unusable())
             }
-            CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_) => Missed::Failed(
-                misconfigured(format!(
-                    "the profile `{}` is not there, or cannot be used: SSO and external processes are not built in. Look at \
-                     ~/.aws/config: `aws configure list --profile …`",
-                    self.profile()
-                )),
-            ),
             _ => Missed::Failed(match ours(&error) {
                 Some(ours) => ours.of_source(crate::error::SCHEME).into(),
                 None => Refusal::new(
                     ErrorKind::Unauthenticated,
-                    format!("the role of the profile `{}` cannot be assumed; check its trust policy", self.profile()),
+                    format!(
+                        "the role of the profile `{}` cannot be assumed; check its trust policy",
+                        self.profile()
+                    ),
                 ),
             }),
         })
+    }
+
+    fn unusable(&self) -> Refusal {
+        misconfigured(format!(
+            "the profile `{}` is not there, or cannot be used: SSO and external processes are not built in. Look at ~/.aws/config: \
+             `aws configure list --profile …`",
+            self.profile()
+        ))
     }
 
     pub(super) async fn region_of_profile(&self) -> Option<String> {
@@ -79,7 +95,7 @@ impl Ways {
         let provider = ProfileFileRegionProvider::builder()
             .configure(&config)
             .profile_name(self.profile())
-            .profile_files(self.files())
+            .profile_files(self.files()?)
             .build();
         let region = provider.region().await?;
         let mut names = Names::default();

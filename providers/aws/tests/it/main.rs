@@ -2,5 +2,9 @@
 //! otherwise than AWS: `tests/servers/DEVIATIONS.md`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod chain;
 mod conformance;
+mod fetching;
+mod rights;
 mod shared;
+mod ways;
