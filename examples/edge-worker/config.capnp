@@ -17,6 +17,12 @@ const worker :Workerd.Worker = (
   bindings = [
     (name = "VAULT_ADDR", fromEnvironment = "VAULT_ADDR"),
     (name = "VAULT_TOKEN", fromEnvironment = "VAULT_TOKEN"),
+    (name = "SECRET_PROVIDER", fromEnvironment = "SECRET_PROVIDER"),
+    (name = "AWS_REGION", fromEnvironment = "AWS_REGION"),
+    (name = "AWS_ENDPOINT_URL", fromEnvironment = "AWS_ENDPOINT_URL"),
+    (name = "AWS_ACCESS_KEY_ID", fromEnvironment = "AWS_ACCESS_KEY_ID"),
+    (name = "AWS_SECRET_ACCESS_KEY", fromEnvironment = "AWS_SECRET_ACCESS_KEY"),
+    (name = "AWS_SESSION_TOKEN", fromEnvironment = "AWS_SESSION_TOKEN"),
   ],
   compatibilityDate = "2025-06-01",
 );

@@ -5,18 +5,18 @@ import { read as readOptions } from "./options.js";
 // a name must not write lines of its own into a log
 const clean = (text) => text.replace(/[\p{Cc}\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu, "\ufffd");
 
-const faultOf = ([key, kind, what, hint, asked, secret]) => {
-  const named = secret === undefined ? "" : `\`${secret}\` `;
-  const where = asked ? `${key && `${key} \u2190 `}vault${secret === undefined ? "" : ` \`${secret}\``}: ` : `${key || "(root)"}: ${named}`;
-  return { key, kind, source: asked ? "vault" : undefined, secret, hint, message: clean(`${where}${what} \u2192 ${hint}`) };
+const faultOf = (of) => ([key, kind, what, hint, asked, secret]) => {
+  const named = secret === undefined ? "" : `\`${secret}\` `, source = asked ? of : undefined;
+  const where = source ? `${key && `${key} \u2190 `}${source}${secret === undefined ? "" : ` \`${secret}\``}: ` : `${key || "(root)"}: ${named}`;
+  return { key, kind, source, secret, hint, message: clean(`${where}${what} \u2192 ${hint}`) };
 };
-const errorOf = (flaws, lines) => {
-  const faults = flaws.map(faultOf), { message, ...first } = faults[0];
+const errorOf = (flaws, source, lines) => {
+  const faults = flaws.map(faultOf(source)), { message, ...first } = faults[0];
   const all = lines ? [lines, ...faults.map((fault) => fault.message)].join("\n  ") : message;
   return Object.assign(new Error(all), first, { name: "SecretfigError", faults });
 };
 const wrong = (kind, what, hint) => errorOf([["", kind, what, hint]]);
-const refused = (flaws) => errorOf(flaws, "configuration refused");
+const refused = (flaws, source) => errorOf(flaws, source, "configuration refused");
 export const isSecretfigError = (error) => error instanceof Error && error.name === "SecretfigError";
 
 // What is left of an instance that has ended over a fault of its own is of no use, and its message may say anything.
@@ -49,21 +49,25 @@ const told = (talk) => JSON.parse(talk.told());
 async function open(options) {
   try {
     // now and not later: the caller may change them meanwhile
-    const { given, shape, timeout, faults } = readOptions(options);
+    const { given, shape, timeout, source, faults } = readOptions(options);
     if (faults) throw refused(faults);
     const talk = await converse(begin(JSON.stringify(given), key()), timeout);
     const [, , flaws] = told(talk), inner = talk.config();
     talk.free();
-    if (!flaws.length) return new Config(inner, shape, timeout);
+    if (!flaws.length) return new Config(inner, shape, timeout, source);
     inner?.free();
-    throw refused(flaws);
+    throw refused(flaws, source);
   } catch (error) {
     throw typed(error);
   }
 }
 
-/** Strings come with a tag: `s` of text, `i` of an integer that a number would round. */
-const revive = (_, value) => typeof value !== "string" ? value : value[0] === "s" ? value.slice(1) : BigInt(value.slice(1));
+/** Strings come with a tag: `s` of text, `i` of an integer that a number would round, `b` of bytes, two digits each. */
+const revive = (_, value) => {
+  if (typeof value !== "string") return value;
+  const rest = value.slice(1);
+  return value[0] === "s" ? rest : value[0] === "i" ? BigInt(rest) : Uint8Array.from(rest.match(/../g) ?? [], (byte) => parseInt(byte, 16));
+};
 
 /** The shape of a part, found as the part is. */
 function shapeAt(shape, path) {
@@ -124,19 +128,19 @@ function behind(context, looking) {
   }
 }
 
-async function refresh([inner, , timeout]) {
+async function refresh([inner, , timeout, source]) {
   try {
     const talk = await converse(inner.look(true), timeout);
     const [changed, refused, failed] = told(talk);
     talk.free();
-    const lines = (flaws) => flaws.map((flaw) => faultOf(flaw).message).join("; ");
-    return { changed, refused: refused.map(([secret, flaws]) => ({ secret, fault: lines(flaws) })), failed: failed.map(faultOf) };
+    const lines = (flaws) => flaws.map((flaw) => faultOf(source)(flaw).message).join("; ");
+    return { changed, refused: refused.map(([secret, flaws]) => ({ secret, fault: lines(flaws) })), failed: failed.map(faultOf(source)) };
   } catch (error) {
     throw typed(error);
   }
 }
 
-const explained = ([key, secret_name, revision, beaten]) => ({ key, secret: true, layer: "`secrets`", source: "vault", secret_name, revision, beaten, value: null });
+const explained = (source) => ([key, secret_name, revision, beaten]) => ({ key, secret: true, layer: "`secrets`", source, secret_name, revision, beaten, value: null });
 
 // Around the object that lives in linear memory: what was freed there must not be asked again, not even by mistake.
 export class Config {
@@ -148,7 +152,10 @@ export class Config {
   }
   get(path, context) { return read(this.#held(), path, false, context); }
   section(name, context) { return read(this.#held(), name, true, context); }
-  explain() { return { profile: "edge", strict: true, keys: JSON.parse(this.#held()[0].explain()).map(explained), remarks: [] }; }
+  explain() {
+    const [inner, , , source] = this.#held();
+    return { profile: "edge", strict: true, keys: JSON.parse(inner.explain()).map(explained(source)), remarks: [] };
+  }
   refresh() { return refresh(this.#held()); }
   free() {
     const inner = this.#inner;

@@ -2,7 +2,7 @@
 // handed on as lists of texts.
 
 // What a server can and `fetch` cannot. To ignore one of them would be to trust what its user does not.
-const notHere = "ca caCert caFile extraCa pin pins proxy clientCert clientCertFile clientKey clientKeyFile cert key dangerPlainHttp rejectUnauthorized skipVerify tlsServerName tokenFile".split(" ");
+const notHere = "ca caCert caFile extraCa pin pins proxy clientCert clientCertFile clientKey clientKeyFile cert key dangerPlainHttp profile rejectUnauthorized skipVerify tlsServerName tokenFile webIdentityTokenFile".split(" ");
 const kinds = "v1 v2 1 2 kv-v1 kv-v2".split(" ");
 
 /** One object of the options, as `at` names it. Each question about it tells what is wrong with the answer. */
@@ -52,9 +52,9 @@ function object(given, at, faults) {
   faults.push([at || "options", "wrong type", "wrong type, expected an object", "give an object"]);
 }
 
-/** Scheme, host and port, taken apart by the host's own parser. */
-function addressOf(text, options) {
-  const wrong = (hint) => options.wrong("address", "misconfigured", hint);
+/** Scheme, host and port of that option, taken apart by the host's own parser. */
+function addressOf(key, text, options) {
+  const wrong = (hint) => options.wrong(key, "misconfigured", hint);
   let url;
   try {
     url = new URL(text);
@@ -71,7 +71,7 @@ function addressOf(text, options) {
 function shapeOf(shape, at, faults, depth = 0) {
   let what = "no such type";
   if (typeof shape === "string") {
-    if (/^(string|number|boolean|any)\??$/.test(shape)) return shape;
+    if (/^(string|number|boolean|bytes|any)\??$/.test(shape)) return shape;
   } else if (Array.isArray(shape)) {
     if (shape.length === 1 && depth < 32) return [shapeOf(shape[0], `${at}.0`, faults, depth + 1)];
     what = "a list's shape has one element";
@@ -80,24 +80,18 @@ function shapeOf(shape, at, faults, depth = 0) {
     for (const key in shape) table[key] = shapeOf(shape[key], `${at}.${key}`, faults, depth + 1);
     return table;
   } else if (shape === null || shape === undefined) what = "no shape";
-  faults.push([at, "misconfigured", what, "write `string`, `number`, `boolean` or `any`, a list of one shape, or an object of shapes"]);
+  faults.push([at, "misconfigured", what, "write `string`, `number`, `boolean`, `bytes` or `any`, a list of one shape, or an object of shapes"]);
 }
 
-/** `{ given, shape, timeout }`, or `{ faults }` of `[key, kind, what, hint]` each. */
-export function read(given) {
-  const faults = [], mounts = [], wanted = [];
-  const texts = (...cells) => cells.map((cell) => cell ?? "");
-  const options = object(given, "", faults);
-  if (!options) return { faults };
-  options.known("provider address token appRole namespace mount prefix mounts secrets ttl maxStale timeout shape".split(" "));
-  const provider = options.needed("provider", "set it to `vault`");
-  if (provider && provider !== "vault") options.wrong("provider", "no such provider", "`vault` is the one there is");
+const texts = (...cells) => cells.map((cell) => cell ?? "");
+const common = " provider prefix secrets ttl maxStale timeout shape";
+
+/** A server, who signs in there, where names lie, and other mounts. */
+function vault(options) {
+  options.known(`address token appRole namespace mount mounts${common}`.split(" "));
   const address = options.needed("address", "set it to the server's origin, such as `https://vault.example:8200`");
-  const [scheme, host, port] = address ? addressOf(address, options) : [];
-  const token = options.text("token");
-  const [namespace, mount, prefix] = ["namespace", "mount", "prefix"].map(options.text);
-  const timeout = options.time("timeout", "3000");
-  const place = texts(namespace, mount, prefix, options.time("ttl", "300000"), options.time("maxStale", "86400000"), timeout);
+  const [scheme, host, port] = address ? addressOf("address", address, options) : [];
+  const token = options.text("token"), mounts = [];
   let signIn = [token];
   const role = options.inner("appRole");
   if (options.get("appRole") === undefined) {
@@ -115,23 +109,73 @@ export function read(given) {
     if (kind && !kinds.includes(kind)) others.wrong(mount, "no such kind of mount", "kinds are `v1` and `v2`");
     mounts.push(texts(mount.replace(/^\/+|\/+$/g, ""), kind));
   }
-  const hint = "name what to load, such as `{ database: \"secret/myapp/database\" }`";
+  return { source: "vault", server: [scheme, host, port, ...signIn], place: ["namespace", "mount", "prefix"].map(options.text), more: mounts };
+}
+
+const name = "[\\w/+=.@-]{1,512}", secretName = new RegExp(`^(arn:aws[\\w-]*:secretsmanager:[a-z\\d-]+:\\d{12}:secret:)?${name}$`);
+
+/** A region, who signs in there, where names lie, and endpoints other than AWS' own. */
+function aws(options) {
+  options.known(`region accessKeyId secretAccessKey sessionToken roleArn webIdentityToken roleSessionName endpoint stsEndpoint${common}`.split(" "));
+  const like = (key, pattern, hint, missing) => {
+    const value = missing ? options.needed(key, missing) : options.text(key);
+    if (value && !pattern.test(value)) options.wrong(key, "misconfigured", hint);
+    return value;
+  };
+  const given = (...keys) => keys.some((key) => options.get(key) !== undefined);
+  const byRole = given("roleArn", "webIdentityToken", "roleSessionName"), byKey = given("accessKeyId", "secretAccessKey", "sessionToken");
+  const region = like("region", /^[a-z\d]([a-z\d-]{0,61}[a-z\d])?$/, "no region: `eu-central-1` is meant", "set it, such as `eu-central-1`");
+  if (byRole && byKey) options.wrong("accessKeyId", "given beside a role and its token", "keep one of the two");
+  const either = "give `accessKeyId` and `secretAccessKey`, or `roleArn` and `webIdentityToken`";
+  const keys = byRole ? ["", "", ""] : [
+    like("accessKeyId", /^[\w-]+$/, "no access key id: letters and digits are meant", either),
+    like("secretAccessKey", /\S/, "empty", either),
+    like("sessionToken", /^[!-~]+$/, "no session token: it has no blanks"),
+  ];
+  const role = !byRole ? [] : [
+    like("roleArn", /^arn:[^:]*:iam::[^:]*:role\/\S+$/, "no ARN of a role: `arn:aws:iam::123456789012:role/name` is meant", either),
+    like("webIdentityToken", /\S/, "empty", either),
+    like("roleSessionName", /^[\w+=,.@-]{2,64}$/, "2 to 64 letters, digits and `+=,.@-` are meant"),
+  ];
+  const more = ["endpoint", "stsEndpoint"].map((key) => {
+    const address = options.text(key);
+    return address ? texts(...addressOf(key, address, options)) : [];
+  });
+  const prefix = like("prefix", new RegExp(`^${name}$`), "a name is made of ASCII letters, digits and `/_+=.@-`");
+  const named = (text) => secretName.test(text) ? undefined : text.endsWith("*") ? "folders are not read here; ask for single secrets" : "a name, or the ARN of a secret, is meant";
+  return { source: "aws-sm", server: [region, ...keys, ...role], place: [, , prefix], more, named };
+}
+
+/** `{ given, shape, timeout, source }`, or `{ faults }` of `[key, kind, what, hint]` each. */
+export function read(given) {
+  const faults = [], wanted = [];
+  const options = object(given, "", faults);
+  if (!options) return { faults };
+  const provider = options.needed("provider", "set it to `vault` or `aws`");
+  if (provider && !/^(vault|aws)$/.test(provider)) options.wrong("provider", "no such provider", "`vault` and `aws` are those there are");
+  const { source, server, place, more, named } = provider === "aws" ? aws(options) : vault(options);
+  const timeout = options.time("timeout", "3000");
+  const times = [options.time("ttl", "300000"), options.time("maxStale", "86400000"), timeout, source];
+  const hint = "name what to load, such as `{ database: \"myapp/database\" }`";
   const secrets = options.inner("secrets");
   if (options.get("secrets") === undefined) options.fault("secrets", "missing", "missing", hint);
   let any = false;
   for (const key in secrets && options.get("secrets")) {
     any = true;
-    const name = secrets.get(key);
-    if (typeof name === "string" && name) {
-      wanted.push([key, name]);
-      continue;
+    const given = secrets.get(key);
+    let name = given, rest = [];
+    if (typeof given !== "string" || !given) {
+      const one = object(given, `secrets.${key}`, faults);
+      if (!one) continue;
+      one.known(["name", "field", "optional", "ttl"]);
+      name = one.needed("name", "name the secret");
+      rest = [one.text("field"), one.flag("optional") ? "1" : "", one.time("ttl")];
     }
-    const one = object(name, `secrets.${key}`, faults);
-    if (!one) continue;
-    one.known(["name", "field", "optional", "ttl"]);
-    wanted.push(texts(key, one.needed("name", "name the secret"), one.text("field"), one.flag("optional") ? "1" : "", one.time("ttl")));
+    const why = name && named?.(name);
+    if (why) secrets.wrong(key, "misconfigured", why);
+    wanted.push(texts(key, name, ...rest));
   }
   if (secrets && !any) options.wrong("secrets", "nothing to load", hint);
   const shape = options.get("shape") === undefined ? null : shapeOf(options.get("shape"), "shape", faults);
-  return faults.length ? { faults } : { given: [texts(scheme, host, port, ...signIn), place, mounts, wanted, shape], shape, timeout: Number(timeout) };
+  return faults.length ? { faults } : { given: [texts(...server), texts(...place, ...times), more, wanted, shape], shape, timeout: Number(timeout), source };
 }

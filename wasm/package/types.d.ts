@@ -1,20 +1,17 @@
 /** What to load, and from where. All times are in seconds. */
-export type Options = Common & SignIn & NotHere;
+export type Options = VaultOptions | AwsOptions;
+
+/** From Vault or OpenBao. */
+export type VaultOptions = Common & Vault & VaultSignIn & NotHere;
+
+/** From AWS Secrets Manager. */
+export type AwsOptions = Common & Aws & AwsSignIn & NotHere;
 
 interface Common {
-  provider: "vault";
-  /** The server's origin, such as `https://vault.example:8200`. `http://` is taken for loopback addresses alone. */
-  address: string;
-  /** Vault Enterprise's and OpenBao's namespace, such as `team-a`. */
-  namespace?: string | null | undefined;
-  /** Where names lie that begin with no known mount: `mount: "kv"` makes `myapp/db` of `kv`. Default `secret`. */
-  mount?: string | null | undefined;
-  /** What is put in front of those names. Default nothing. */
-  prefix?: string | null | undefined;
-  /** Other mounts that names may begin with, each with its kind; of a `null` one, and of `mount` itself, the server tells. */
-  mounts?: { readonly [mount: string]: MountKind | null | undefined } | null | undefined;
-  /** Key paths, and the secret that belongs at each, as `vault kv get` takes its name: `secret/myapp/database`. */
+  /** Key paths, and the secret that belongs at each: `secret/myapp/database` of Vault, `myapp/database` or an ARN of AWS. */
   secrets: { readonly [key: string]: string | Wanted };
+  /** What is put in front of names: in Vault of those that begin with no known mount, in AWS of all but ARNs and those that begin with `/`. Default nothing. */
+  prefix?: string | null | undefined;
   /** For how long a value counts as fresh; the time to the next look is drawn from [ttl/2, ttl]. At least 1. Default 300. */
   ttl?: number | null | undefined;
   /** For how long a value is served while its manager does not answer. Default 86400. */
@@ -23,10 +20,22 @@ interface Common {
   timeout?: number | null | undefined;
 }
 
+interface Vault {
+  provider: "vault";
+  /** The server's origin, such as `https://vault.example:8200`. `http://` is taken for loopback addresses alone. */
+  address: string;
+  /** Vault Enterprise's and OpenBao's namespace, such as `team-a`. */
+  namespace?: string | null | undefined;
+  /** Where names lie that begin with no known mount: `mount: "kv"` makes `myapp/db` of `kv`. Default `secret`. */
+  mount?: string | null | undefined;
+  /** Other mounts that names may begin with, each with its kind; of a `null` one, and of `mount` itself, the server tells. */
+  mounts?: { readonly [mount: string]: MountKind | null | undefined } | null | undefined;
+}
+
 /** What is mounted there: key/value without versions, or with versions. */
 export type MountKind = "v1" | "v2";
 
-type SignIn =
+type VaultSignIn =
   | { token: string; appRole?: null | undefined }
   | { appRole: AppRole; token?: null | undefined };
 
@@ -36,6 +45,35 @@ export interface AppRole {
   secretId: string;
   /** Where it is mounted. Default `approle`. */
   mount?: string | null | undefined;
+}
+
+interface Aws {
+  provider: "aws";
+  /** Such as `eu-central-1`. */
+  region: string;
+  /** Asked in place of AWS' own endpoint of the region, such as an interface endpoint. `http://` is taken for loopback addresses alone. */
+  endpoint?: string | null | undefined;
+  /** The same for STS, which is asked by who signs in with a role. */
+  stsEndpoint?: string | null | undefined;
+}
+
+type AwsSignIn = AwsKeys & { [K in keyof AwsRole]?: null | undefined } | AwsRole & { [K in keyof AwsKeys]?: null | undefined };
+
+/** An access key. Once it has expired, what is held is served on, and `refresh()` tells so: load anew with another. */
+export interface AwsKeys {
+  accessKeyId: string;
+  secretAccessKey: string;
+  /** Of temporary keys. */
+  sessionToken?: string | null | undefined;
+}
+
+/** A role, by the token of an issuer that the account trusts. Its keys are granted anew before they end, for as long as the token is accepted. */
+export interface AwsRole {
+  /** Such as `arn:aws:iam::123456789012:role/edge`. */
+  roleArn: string;
+  webIdentityToken: string;
+  /** What the session is called in CloudTrail. Default `secretfig`. */
+  roleSessionName?: string | null | undefined;
 }
 
 /** One secret, with more to say than its name. */
@@ -52,12 +90,12 @@ export interface Wanted {
 /** What `fetch` cannot do is refused, and not ignored. */
 interface NotHere {
   ca?: never; caCert?: never; caFile?: never; extraCa?: never; cert?: never; clientCert?: never; clientCertFile?: never;
-  clientKey?: never; clientKeyFile?: never; dangerPlainHttp?: never; key?: never; pin?: never; pins?: never; proxy?: never;
-  rejectUnauthorized?: never; skipVerify?: never; tlsServerName?: never; tokenFile?: never;
+  clientKey?: never; clientKeyFile?: never; dangerPlainHttp?: never; key?: never; pin?: never; pins?: never; profile?: never; proxy?: never;
+  rejectUnauthorized?: never; skipVerify?: never; tlsServerName?: never; tokenFile?: never; webIdentityTokenFile?: never;
 }
 
 /** `?` behind a type: it may be absent. */
-type Leaf = "string" | "number" | "boolean" | "any";
+type Leaf = "string" | "number" | "boolean" | "bytes" | "any";
 
 /** What a document looks like: a type, a list of one shape, or an object of shapes. */
 export type Shape = Leaf | `${Leaf}?` | readonly [Shape] | { readonly [key: string]: Shape };
@@ -65,7 +103,7 @@ export type Shape = Leaf | `${Leaf}?` | readonly [Shape] | { readonly [key: stri
 /** One shape for each section. */
 export interface Shapes { readonly [section: string]: Shape }
 
-type Types = { string: string; number: number; boolean: boolean; any: unknown };
+type Types = { string: string; number: number; boolean: boolean; bytes: Uint8Array; any: unknown };
 
 type OptionalKeys<S> = { [K in keyof S]: S[K] extends `${string}?` ? K : never }[keyof S];
 

@@ -4,9 +4,10 @@ use crate::failure::Flaw;
 use crate::hold::Wanted;
 use crate::session::Manager;
 use crate::tree::text;
-use secretfig_source::protocol::{Origin, Refused};
+use secretfig_aws::{self as aws, protocol::SecretsManager};
+use secretfig_source::protocol::Origin;
 use secretfig_source::{Document, Format, Node, Reading, SourceError};
-use secretfig_vault::{Auth, Given as Shown, Kind, SecretId, Settings, protocol::Vault};
+use secretfig_vault::{self as vault, protocol::Vault};
 use std::time::Duration;
 
 /// Everything that a cache is made of.
@@ -29,45 +30,79 @@ impl Given {
     pub(crate) fn read(given: &str, key: &[u8]) -> Result<Self, Vec<Flaw>> {
         let how = Reading { format: Format::Json, allow_empty: true, ..Reading::default() };
         let given = Document::from_text(given).read(&how).unwrap_or(Node::Null);
-        let [server, place, mounts, wanted] = [0, 1, 2, 3].map(|n| part(&given, n));
-        let [scheme, host, port, token, auth_mount, role_id, secret_id] = cells(server);
-        let [namespace, mount, prefix, ttl, max_stale, timeout, _] = cells(place);
-        let port = port.parse().ok().and_then(|port: u64| port.try_into().ok());
-        let auth = if token.is_empty() {
-            let [role_id, secret_id] = [role_id, secret_id].map(|text| Shown::Text(text.into()));
-            Auth::AppRole { mount: auth_mount.to_owned(), role_id, secret_id: SecretId::Plain(secret_id) }
-        } else {
-            Auth::Token(token.into())
-        };
-        let mut known = Vec::new();
-        for row in list(mounts) {
-            let [mount, kind, ..] = cells(row);
-            known.push((mount.to_owned(), Kind::parse(kind)));
-        }
-        let origin = Origin::of_parts(scheme, host, port);
-        let of_address = |refused: Refused| vec![wrong("address", &refused.of_source("vault"))];
-        let settings = Settings::at(origin.map_err(of_address)?, auth);
-        let settings = settings.map_err(|e| vec![wrong("options", &e)])?;
-        let settings = match settings.names(namespace, mount, prefix, &known) {
-            Ok(settings) => settings,
-            Err(all) => return Err(all.iter().map(|(option, e)| wrong(option, e)).collect()),
-        };
+        let [server, place, more, wanted] = [0, 1, 2, 3].map(|n| part(&given, n));
         let Ok(key) = key.try_into() else {
             let hint = "load inside of a request: at the top of a module a Worker gives no random, no clock and no network";
             return Err(vec![Flaw::new("options", "misconfigured", "this host gives no random here", hint)]);
         };
-        let vault = Vault::new(settings, key).map_err(|e| vec![wrong("options", &e)])?;
+        let [.., ttl, max_stale, timeout, provider] = cells(place);
+        let manager = match provider {
+            "aws-sm" => aws(server, place, more, key)?,
+            _ => vault(server, place, more, key)?,
+        };
         let [ttl, max_stale, timeout] = [ttl, max_stale, timeout].map(time);
         let secrets = list(wanted).iter().map(self::wanted).collect();
-        Ok(Self {
-            manager: Manager::new(vault),
-            secrets,
-            ttl,
-            max_stale,
-            timeout,
-            shape: part(&given, 4).clone(),
-        })
+        Ok(Self { manager, secrets, ttl, max_stale, timeout, shape: part(&given, 4).clone() })
     }
+}
+
+/// The server, what signs in there, where names lie, and other mounts.
+fn vault(server: &Node, place: &Node, mounts: &Node, key: [u8; 32]) -> Result<Manager, Vec<Flaw>> {
+    let [.., token, auth_mount, role_id, secret_id] = cells(server);
+    let [namespace, mount, prefix, ..] = cells(place);
+    let auth = if token.is_empty() {
+        let [role_id, secret_id] = [role_id, secret_id].map(|text| vault::Given::Text(text.into()));
+        let secret_id = vault::SecretId::Plain(secret_id);
+        vault::Auth::AppRole { mount: auth_mount.to_owned(), role_id, secret_id }
+    } else {
+        vault::Auth::Token(token.into())
+    };
+    let mut known = Vec::new();
+    for row in list(mounts) {
+        let [mount, kind, ..] = cells(row);
+        known.push((mount.to_owned(), vault::Kind::parse(kind)));
+    }
+    let settings = vault::Settings::at(origin(server, "address")?, auth);
+    let settings = settings.map_err(|e| vec![wrong("options", &e)])?;
+    let settings = match settings.names(namespace, mount, prefix, &known) {
+        Ok(settings) => settings,
+        Err(all) => return Err(all.iter().map(|(option, e)| wrong(option, e)).collect()),
+    };
+    Ok(Manager::new(Vault::new(settings, key).map_err(|e| vec![wrong("options", &e)])?))
+}
+
+/// The region, what signs in there, where names lie, and two endpoints, each where it is another than AWS' own.
+fn aws(who: &Node, place: &Node, endpoints: &Node, key: [u8; 32]) -> Result<Manager, Vec<Flaw>> {
+    let [region, id, secret, session, role_arn, token, session_name] = cells(who);
+    let auth = if token.is_empty() {
+        let keys = aws::Keys::new(id, secret.into());
+        aws::Auth::Keys(if session.is_empty() { keys } else { keys.session_token(session.into()) })
+    } else {
+        let session_name = Some(session_name).filter(|name| !name.is_empty()).map(str::to_owned);
+        aws::Auth::WebIdentity {
+            role_arn: role_arn.to_owned(),
+            session_name,
+            token: aws::Given::Text(token.into()),
+        }
+    };
+    let [_, _, prefix, ..] = cells(place);
+    let made = |e| vec![wrong("options", &e)];
+    let mut settings = aws::Settings::new(region, auth).and_then(|all| all.prefix(prefix)).map_err(made)?;
+    let [own, sts] = [0, 1].map(|n| part(endpoints, n));
+    if !list(own).is_empty() {
+        settings = settings.endpoint(origin(own, "endpoint")?);
+    }
+    if !list(sts).is_empty() {
+        settings = settings.sts_endpoint(origin(sts, "stsEndpoint")?);
+    }
+    Ok(Manager::new(SecretsManager::new(settings, key).map_err(made)?))
+}
+
+/// An address that JavaScript has taken apart.
+fn origin(parts: &Node, option: &str) -> Result<Origin, Vec<Flaw>> {
+    let [scheme, host, port, ..] = cells(parts);
+    let port = port.parse().ok().and_then(|port: u64| port.try_into().ok());
+    Origin::of_parts(scheme, host, port).map_err(|refused| vec![wrong(option, &refused.of_source(""))])
 }
 
 /// Its key, its name, a field of it, whether it is optional, and its ttl.

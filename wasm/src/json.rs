@@ -30,15 +30,27 @@ impl Json {
         self.raw("\"").raw(tag);
         for c in text.chars() {
             if c < ' ' || c == '"' || c == '\\' {
-                self.raw("\\u00");
-                for digit in [c as u32 >> 4, c as u32 & 15] {
-                    self.char(char::from_digit(digit, 16).unwrap_or('0'));
-                }
+                self.raw("\\u00").hex(c as u8);
             } else {
                 self.char(c);
             }
         }
         self.raw("\"")
+    }
+
+    /// A string of two digits for each byte, behind a tag.
+    pub(crate) fn bytes(&mut self, tag: &str, bytes: &[u8]) -> &mut Self {
+        self.raw("\"").raw(tag);
+        for byte in bytes {
+            self.hex(*byte);
+        }
+        self.raw("\"")
+    }
+
+    fn hex(&mut self, byte: u8) {
+        for digit in [byte >> 4, byte & 15] {
+            self.char(char::from_digit(digit.into(), 16).unwrap_or('0'));
+        }
     }
 
     fn char(&mut self, c: char) {
@@ -78,6 +90,8 @@ mod tests {
             let read: Vec<String> = serde_json::from_str(&json.0).unwrap();
             assert_eq!(read, [format!("s{text}"), format!("s{text}")]);
         }
+        let mut bytes = Json::default();
+        assert_eq!(&*bytes.bytes("b", &[0, 0x7f, 0xff]).0, "\"b007fff\"");
         let mut none = Json::default();
         assert_eq!(&*none.list(std::iter::empty::<()>(), &mut |_, ()| {}).0, "[]");
     }

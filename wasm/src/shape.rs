@@ -6,7 +6,7 @@ use crate::tree::{self, Written, child, join, text};
 use secretfig_source::{Exposed, Node};
 
 /// Every difference between a whole configuration and a shape, which `package/options.js` has found to be one: a type
-/// (`"string"`, `"number"`, `"boolean"` or `"any"`, with `?` behind it where it may be absent), `[shape]` for a list, an
+/// (`"string"`, `"number"`, `"boolean"`, `"bytes"` or `"any"`, with `?` behind it where it may be absent), `[shape]` for a list, an
 /// object for a table. `Null`: nothing is said of it.
 pub(crate) fn check(shape: &Node, root: &Node) -> Vec<Flaw> {
     let mut flaws = Vec::new();
@@ -48,6 +48,7 @@ fn part(shape: &Node, node: Option<&Node>, at: &str, flaws: &mut Vec<Flaw>) {
         _ => match word {
             "number" => "wrong type, expected a number",
             "boolean" => "wrong type, expected a boolean",
+            "bytes" => "wrong type, expected bytes",
             _ => "wrong type, expected a string",
         },
     };
@@ -58,7 +59,10 @@ fn part(shape: &Node, node: Option<&Node>, at: &str, flaws: &mut Vec<Flaw>) {
 fn is(word: &str, node: &Node) -> bool {
     let Node::Leaf(sealed) = node else { return word == "any" };
     match (word, sealed.expose_secret()) {
-        ("any", _) | ("string", Exposed::Text(_)) | ("boolean", Exposed::Bool(_)) => true,
+        ("any", _)
+        | ("string", Exposed::Text(_))
+        | ("boolean", Exposed::Bool(_))
+        | ("bytes", Exposed::Bytes(_)) => true,
         // a number that JavaScript would round is not the number that is there
         ("number", Exposed::Number(literal)) => !tree::is_rounded(literal),
         ("number", Exposed::Text(text)) => {

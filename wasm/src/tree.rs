@@ -157,7 +157,8 @@ pub(crate) fn text(node: &Node) -> Option<&str> {
     }
 }
 
-/// Writes it for JavaScript: a text with the tag `s`, an integer that would be rounded there as a text with the tag `i`.
+/// Writes it for JavaScript: a text with the tag `s`, an integer that would be rounded there as a text with the tag `i`, bytes
+/// with the tag `b`.
 pub(crate) fn write(node: &Node, json: &mut Json) {
     match node {
         Node::Null => _ = json.raw("null"),
@@ -167,8 +168,7 @@ pub(crate) fn write(node: &Node, json: &mut Json) {
             // rounded, a wrong number would come out without a word
             Exposed::Number(literal) if is_rounded(literal) => _ = json.tagged("i", literal),
             Exposed::Number(literal) => _ = json.raw(literal),
-            // INVARIANT: documents are JSON, which holds no bytes
-            Exposed::Bytes(_) => _ = json.raw("null"),
+            Exposed::Bytes(bytes) => _ = json.bytes("b", bytes),
         },
         Node::List(list) => _ = json.list(list.iter(), &mut |json, node| write(node, json)),
         Node::Table(table) => {

@@ -1,22 +1,32 @@
-// A Worker that loads a typed section from Vault or OpenBao.
+// A Worker that loads a typed section from Vault or OpenBao, or from AWS Secrets Manager where `SECRET_PROVIDER` says so.
 import { type Context, isSecretfigError, load } from "secretfig";
 
-interface Env {
-  VAULT_ADDR: string;
-  VAULT_TOKEN: string;
-}
+type Env = { [name: string]: string | null };
 
 // what the secret looks like: checked at the load, and TypeScript's types come of it
 const shape = { database: { host: "string", port: "number", password: "string" } } as const;
 
+const needed = (env: Env, name: string) => env[name] ?? "";
+
 const start = (env: Env) =>
-  load({
-    provider: "vault",
-    address: env.VAULT_ADDR,
-    token: env.VAULT_TOKEN,
-    secrets: { database: "secret/myapp/database" },
-    shape,
-  });
+  env.SECRET_PROVIDER === "aws"
+    ? load({
+        provider: "aws",
+        region: needed(env, "AWS_REGION"),
+        accessKeyId: needed(env, "AWS_ACCESS_KEY_ID"),
+        secretAccessKey: needed(env, "AWS_SECRET_ACCESS_KEY"),
+        sessionToken: env.AWS_SESSION_TOKEN,
+        endpoint: env.AWS_ENDPOINT_URL,
+        secrets: { database: "myapp/database" },
+        shape,
+      })
+    : load({
+        provider: "vault",
+        address: needed(env, "VAULT_ADDR"),
+        token: needed(env, "VAULT_TOKEN"),
+        secrets: { database: "secret/myapp/database" },
+        shape,
+      });
 
 // A value for all requests of this instance. Not a promise: a Worker may not wait for another request's I/O, so the
 // first few requests of a new instance each load for themselves.

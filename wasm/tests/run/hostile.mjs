@@ -7,33 +7,10 @@ const json = { "content-type": "application/json" };
 const says = (status, body = "", headers = json) => (reply) => reply.writeHead(status, headers).end(body);
 const errors = (status, text) => says(status, JSON.stringify({ errors: [text] }));
 
-/** The bad replies, each with the kind that it must become: of a read, and of a sign-in where that differs. */
-export function corpus(marker, elsewhere) {
+/** What no manager has a reason to reply, each with the kind that it must become. */
+function strange(marker) {
   const bomb = gzipSync(Buffer.alloc(8 << 20, 0x20), { level: 9 });
-  const cases = {
-    400: [errors(400, marker), "misconfigured", "unauthenticated"],
-    401: [errors(401, marker), "unauthenticated"],
-    403: [errors(403, "permission denied"), "denied", "unauthenticated"],
-    404: [says(404, '{"errors":[]}'), "absent", "misconfigured"],
-    "404-deleted": [
-      says(404, JSON.stringify({ data: { data: null, metadata: { deletion_time: "2026-01-02T03:04:05Z", destroyed: false, version: 1 } } })),
-      "deleted", "misconfigured",
-    ],
-    "404-destroyed": [
-      says(404, JSON.stringify({ data: { data: null, metadata: { deletion_time: "", destroyed: true, version: 1 } } })),
-      "destroyed", "misconfigured",
-    ],
-    405: [errors(405, marker), "misconfigured"],
-    412: [errors(412, marker), "behind"],
-    418: [errors(418, marker), "malformed"],
-    429: [says(429, marker, { "retry-after": "1" }), "throttled"],
-    472: [errors(472, marker), "standby"],
-    473: [errors(473, marker), "standby"],
-    500: [errors(500, marker), "unavailable"],
-    501: [errors(501, marker), "uninitialised"],
-    502: [says(502, marker), "unavailable"],
-    503: [errors(503, "Vault is sealed"), "sealed"],
-    "503-proxy": [says(503, `<html>${marker}</html>`), "unavailable"],
+  return {
     html: [says(200, `<html>${marker}</html>`, { "content-type": "text/html" }), "malformed"],
     truncated: [says(200, `{"data": {"data": {"password": "${marker}`), "malformed"],
     empty: [says(200), "malformed"],
@@ -64,10 +41,42 @@ export function corpus(marker, elsewhere) {
     }, "unreachable"],
     no_http: [(reply) => reply.socket.end("SSH-2.0-OpenSSH_9.9\r\n"), "unreachable"],
   };
+}
+
+const all = (cases) => new Map(Object.entries(cases).map(([name, [answer, read, signIn]]) => [name, { answer, read, signIn: signIn ?? read }]));
+
+/** The bad replies, each with the kind that it must become: of a read, and of a sign-in where that differs. */
+export function corpus(marker, elsewhere) {
+  const cases = {
+    400: [errors(400, marker), "misconfigured", "unauthenticated"],
+    401: [errors(401, marker), "unauthenticated"],
+    403: [errors(403, "permission denied"), "denied", "unauthenticated"],
+    404: [says(404, '{"errors":[]}'), "absent", "misconfigured"],
+    "404-deleted": [
+      says(404, JSON.stringify({ data: { data: null, metadata: { deletion_time: "2026-01-02T03:04:05Z", destroyed: false, version: 1 } } })),
+      "deleted", "misconfigured",
+    ],
+    "404-destroyed": [
+      says(404, JSON.stringify({ data: { data: null, metadata: { deletion_time: "", destroyed: true, version: 1 } } })),
+      "destroyed", "misconfigured",
+    ],
+    405: [errors(405, marker), "misconfigured"],
+    412: [errors(412, marker), "behind"],
+    418: [errors(418, marker), "malformed"],
+    429: [says(429, marker, { "retry-after": "1" }), "throttled"],
+    472: [errors(472, marker), "standby"],
+    473: [errors(473, marker), "standby"],
+    500: [errors(500, marker), "unavailable"],
+    501: [errors(501, marker), "uninitialised"],
+    502: [says(502, marker), "unavailable"],
+    503: [errors(503, "Vault is sealed"), "sealed"],
+    "503-proxy": [says(503, `<html>${marker}</html>`), "unavailable"],
+    ...strange(marker),
+  };
   for (const status of [301, 302, 303, 307, 308]) {
     cases[status] = [says(status, "", { location: elsewhere }), status === 307 ? "standby" : "misconfigured"];
   }
-  return new Map(Object.entries(cases).map(([name, [answer, read, signIn]]) => [name, { answer, read, signIn: signIn ?? read }]));
+  return all(cases);
 }
 
 const listen = (server, host) => new Promise((done) => server.listen(0, host, () => done(`http://${host}:${server.address().port}`)));
@@ -114,6 +123,85 @@ export async function start(marker) {
         return ok(reply, { data: { data: { password: marker }, metadata: { version: 1, ...version } } });
       default: reply.writeHead(599).end();
     }
+  });
+  const address = await listen(server, "127.0.0.1");
+  const stop = () => [server, other].forEach((one) => { one.closeAllConnections(); one.close(); });
+  return { address, cases, bad, stray, stop };
+}
+
+const refusal = (code, message = "…") => says(400, JSON.stringify({ __type: code, message }));
+const xml = (status, code) => says(status, `<ErrorResponse><Error><Code>${code}</Code><Message>…</Message></Error></ErrorResponse>`);
+
+/** The same of AWS: of a read, and of STS. */
+export function corpusOfAws(marker, elsewhere) {
+  const value = (more) => says(200, JSON.stringify({ Name: "a", VersionId: "00000000-0000-4000-8000-000000000002", ...more }));
+  const cases = {
+    denied: [refusal("AccessDeniedException", marker), "denied", "malformed"],
+    "denied-kms": [refusal("AccessDeniedException", "Access to KMS is not allowed"), "denied", "malformed"],
+    decryption: [refusal("DecryptionFailure", marker), "denied", "malformed"],
+    absent: [refusal("ResourceNotFoundException", marker), "absent", "malformed"],
+    deleted: [refusal("InvalidRequestException", "You can't perform this operation on the secret because it was marked for deletion."), "deleted", "malformed"],
+    "wrong-state": [refusal("InvalidRequestException", marker), "misconfigured", "malformed"],
+    parameter: [refusal("InvalidParameterException", marker), "misconfigured", "malformed"],
+    throttled: [refusal("ThrottlingException", marker), "throttled", "malformed"],
+    internal: [says(500, JSON.stringify({ __type: "InternalServiceError", message: marker })), "unavailable"],
+    expired: [refusal("ExpiredTokenException", marker), "unauthenticated", "malformed"],
+    unknown: [refusal("com.amazon.coral.service#UnrecognizedClientException", marker), "unauthenticated", "malformed"],
+    signature: [refusal("InvalidSignatureException", marker), "unauthenticated", "malformed"],
+    undocumented: [refusal(marker, marker), "malformed"],
+    "sts-denied": [xml(403, "AccessDenied"), "unauthenticated"],
+    "sts-token": [xml(400, "InvalidIdentityToken"), "malformed", "unauthenticated"],
+    "sts-expired": [xml(400, "ExpiredTokenException"), "malformed", "unauthenticated"],
+    "sts-issuer": [xml(400, "IDPCommunicationError"), "malformed", "unavailable"],
+    401: [says(401, marker), "unauthenticated"],
+    403: [says(403, `<html>${marker}</html>`), "unauthenticated"],
+    404: [says(404, marker), "malformed"],
+    408: [says(408, marker), "timed out"],
+    413: [says(413, marker), "too large"],
+    418: [says(418, marker), "malformed"],
+    429: [says(429, marker, { "retry-after": "1" }), "throttled"],
+    502: [says(502, marker), "unavailable"],
+    503: [says(503, `<html>${marker}</html>`), "unavailable"],
+    "no-version": [says(200, JSON.stringify({ Name: "a", SecretString: marker })), "malformed"],
+    "no-value": [value({}), "malformed"],
+    "two-values": [value({ SecretString: marker, SecretBinary: "AA==" }), "malformed"],
+    "no-base64": [value({ SecretBinary: `${marker}!` }), "malformed"],
+    "wrong-type": [value({ SecretString: 7 }), "malformed"],
+    ...strange(marker),
+  };
+  for (const status of [301, 302, 303, 307, 308]) cases[status] = [says(status, "", { location: elsewhere }), "misconfigured"];
+  return all(cases);
+}
+
+/** Starts both, for AWS: a secret `CASE/…` is bad once `bad` has it, a sign-in where its token is named after a case. */
+export async function startAws(marker) {
+  const stray = { requests: 0, tokens: 0 };
+  const other = createServer((request, reply) => {
+    stray.requests += 1;
+    if (request.headers.authorization || request.headers["x-amz-security-token"]) stray.tokens += 1;
+    reply.writeHead(200, json).end("{}");
+  });
+  const elsewhere = await listen(other, "127.0.0.2");
+  const cases = corpusOfAws(marker, `${elsewhere}/`);
+  const bad = new Map();
+  const server = createServer((request, reply) => {
+    reply.on("error", () => {});
+    let body = "";
+    request.on("data", (chunk) => { body += chunk; });
+    request.on("end", () => {
+      if (request.headers["content-type"] === "application/x-www-form-urlencoded") {
+        const named = cases.get(new URLSearchParams(body).get("WebIdentityToken").split(":")[0]);
+        if (named) return named.answer(reply);
+        return reply.writeHead(200, { "content-type": "text/xml" }).end(`<R><Credentials><AccessKeyId>ASIA</AccessKeyId>
+          <SecretAccessKey>${marker}</SecretAccessKey><SessionToken>${marker}</SessionToken></Credentials></R>`);
+      }
+      const signed = /^AWS4-HMAC-SHA256 Credential=(AKIA|ASIA)\/\d{8}\/eu-central-1\/secretsmanager\/aws4_request, /;
+      if (!signed.test(request.headers.authorization) || request.headers["x-amz-target"] !== "secretsmanager.GetSecretValue") return reply.writeHead(599).end();
+      const { SecretId: name } = JSON.parse(body), how = name.split("/")[0];
+      const value = () => reply.writeHead(200, json).end(JSON.stringify({ Name: name, VersionId: "00000000-0000-4000-8000-000000000001", SecretString: JSON.stringify({ password: marker }) }));
+      if (how === "slow") return setTimeout(value, 200);
+      return bad.get(how) ? cases.get(how).answer(reply) : value();
+    });
   });
   const address = await listen(server, "127.0.0.1");
   const stop = () => [server, other].forEach((one) => { one.closeAllConnections(); one.close(); });

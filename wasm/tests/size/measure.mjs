@@ -27,6 +27,8 @@ try {
     secretfig: size(shipped.map((name) => readFileSync(join(folder, name)))),
     "plain fetch": size(bundle("plain.mjs", "--format=esm")),
     "node-vault": size(bundle("node-vault.mjs", "--platform=node", "--format=cjs")),
+    "@aws-sdk/client-secrets-manager": size(bundle("aws-sdk.mjs", "--platform=browser", "--format=esm")),
+    aws4fetch: size(bundle("aws4fetch.mjs", "--platform=browser", "--format=esm")),
   }));
 } finally {
   rmSync(out, { recursive: true });

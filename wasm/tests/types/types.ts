@@ -56,6 +56,32 @@ export async function options() {
   await load({ ...base, shape: { database: "text" } });
 }
 
+export async function aws() {
+  const where = { provider: "aws", region: "eu-central-1", secrets: { database: "myapp/database" } } as const;
+  const keys = { accessKeyId: "AKIA", secretAccessKey: "k" };
+  const role = { roleArn: "arn:aws:iam::123456789012:role/edge", webIdentityToken: "t" };
+  const config = await load({ ...where, ...keys, sessionToken: "s", endpoint: "https://vpce.example", shape: { key: "bytes", more: { der: "bytes?" } } });
+  const key = await config.get("key");
+  same<typeof key, Uint8Array>(true);
+  await load({ ...where, ...role, roleSessionName: "edge", stsEndpoint: "https://sts.example", prefix: "prod" });
+  // @ts-expect-error: both ways to sign in
+  await load({ ...where, ...keys, ...role });
+  // @ts-expect-error: none
+  await load(where);
+  // @ts-expect-error: half a key
+  await load({ ...where, accessKeyId: "AKIA" });
+  // @ts-expect-error: Vault's
+  await load({ ...where, ...keys, namespace: "a" });
+  // @ts-expect-error: Vault's way to sign in
+  await load({ ...where, token: "t" });
+  // @ts-expect-error: no region
+  await load({ ...keys, provider: "aws", secrets: {} });
+  // @ts-expect-error: what fetch cannot do
+  await load({ ...where, ...role, webIdentityTokenFile: "/token" });
+  // @ts-expect-error: AWS'
+  await load({ ...base, region: "eu-central-1" });
+}
+
 export function errors(error: unknown) {
   if (isSecretfigError(error)) {
     const kind: string = error.kind;
