@@ -75,11 +75,11 @@ async fn exactly_what_the_config_needs_is_granted() {
                 .what_to_do()
                 .contains("allow `secretsmanager:GetSecretValue` on `other/db`")
         );
-        for n in 0..statements.len() {
+        for (n, without) in statements.iter().enumerate() {
             let mut less = policy.clone();
             less["Statement"].as_array_mut().unwrap().remove(n);
             let user = moto.user(&less.to_string()).await;
-            assert!(!loads(&moto, &user, make).await, "{half}: it loads without {:#}", statements[n]);
+            assert!(!loads(&moto, &user, make).await, "{half}: it loads without {without:#}");
         }
         // nor without any of the resources
         let resources = statements[0]["Resource"].as_array().unwrap();
