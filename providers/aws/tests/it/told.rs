@@ -111,8 +111,8 @@ async fn nothing_secret_is_said() {
             let answers = source.fetch(&[Ask::new("app/db")]).await;
             assert_eq!(kinds(&answers), [Some(kind)], "{way}: {status} {body}");
             let told = answers[0].as_ref().unwrap_err();
-            hunt.check_error(&format!("{way}: {kind:?}"), told);
-            words.check_error(&format!("{way}: {kind:?}"), told);
+            hunt.check_error(format!("{way}: {kind:?}"), told);
+            words.check_error(format!("{way}: {kind:?}"), told);
         }
     }
     let said = log.0.lock().unwrap().clone();
