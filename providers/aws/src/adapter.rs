@@ -28,6 +28,20 @@ pub(crate) struct Adapter {
     pub(crate) limits: Limits,
 }
 
+/// The headers that the SDK is shown. At TRACE it prints all that it has, and what a stranger puts into the others is not for our
+/// log.
+const UNDERSTOOD: [&str; 8] = [
+    "content-length",
+    "content-type",
+    "date",
+    "retry-after",
+    "x-amz-request-id",
+    "x-amzn-errortype",
+    "x-amzn-requestid",
+    // of the metadata service: how long its token lives
+    "x-aws-ec2-metadata-token-ttl-seconds",
+];
+
 impl HttpClient for Adapter {
     fn http_connector(&self, settings: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
         // whoever asks for less gets less: the metadata service is given two seconds by the SDK
@@ -57,7 +71,11 @@ impl HttpConnector for Adapter {
             let body = SdkBody::from_body_1_x(Full::new(reply.body().clone()));
             let mut answer = http::Response::new(body);
             *answer.status_mut() = reply.status();
-            *answer.headers_mut() = reply.headers().clone();
+            for name in UNDERSTOOD {
+                if let Some(value) = reply.headers().get(name) {
+                    answer.headers_mut().insert(name, value.clone());
+                }
+            }
             HttpResponse::try_from(answer).map_err(|e| ConnectorError::other(e.into(), None))
         })
     }

@@ -40,6 +40,7 @@ use {
 };
 
 const JSON: &str = "application/x-amz-json-1.1";
+const FORM: &str = "application/x-www-form-urlencoded";
 
 /// How many names a batch takes, and from how many on it is worth one
 /// ([quotas](https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html): 100 batches a second for the
@@ -105,18 +106,29 @@ impl SecretsManager {
             .region()
             .ok_or_else(|| misconfigured("no region is given, such as `eu-central-1`"))?
             .to_owned();
-        Ok(Self {
-            origin: endpoint(&settings, "secretsmanager", &region)?,
-            sts: endpoint(&settings, "sts", &region)?,
+        let origin = endpoint(&settings, "secretsmanager", &region)?;
+        let sts = endpoint(&settings, "sts", &region)?;
+        #[cfg(feature = "full")]
+        let all = Self {
+            origin,
+            sts,
             region,
             settings,
-            #[cfg(feature = "full")]
             blind: Blind::default(),
-            #[cfg(feature = "full")]
             notes: Notes::default(),
-            #[cfg(feature = "full")]
             prints: Fingerprints::new(random),
-        })
+        };
+        #[cfg(not(feature = "full"))]
+        let all = Self { origin, sts, region, settings };
+        Ok(all)
+    }
+
+    /// At these endpoints, of Secrets Manager and of STS, in a region and with a prefix that the platform has checked, as it has
+    /// taken the endpoints apart.
+    #[cfg(not(feature = "full"))]
+    pub fn at(region: &str, auth: Auth, prefix: &str, origin: Origin, sts: Origin) -> Self {
+        let settings = Settings::checked(region, auth, prefix);
+        Self { origin, sts, region: region.to_owned(), settings }
     }
 
     /// What was learnt of this secret, when it was last looked at, that a person should know.
@@ -141,33 +153,30 @@ impl SecretsManager {
         target: &str,
         now: Now,
     ) -> Result<Request, Refusal> {
-        let stamp = stamp(now.wall);
-        let origin = request.origin().clone();
-        let secret = |header, text: &str| Credential::header(&origin, header, text).map_err(refused);
-        let mut request = request.header("x-amz-date", &stamp).map_err(refused)?;
-        if let Some(token) = &keys.session {
-            let token = secret("x-amz-security-token", token.expose_secret())?;
-            request = request.credential(&token).map_err(refused)?;
-        }
-        if !target.is_empty() {
-            request = request.header("x-amz-target", target).map_err(refused)?;
-        }
+        let (stamp, origin) = (stamp(now.wall), request.origin().clone());
         let host = origin.as_str().split_once('/').and_then(|(_, rest)| rest.strip_prefix('/'));
-        let mut headers = Vec::with_capacity(5);
-        for (name, value) in request.fields() {
-            let token = || refused(Refused::new("a token with characters that no header may hold"));
-            headers.push((*name, value.to_str().map_err(|_| token())?));
-            if headers.len() == 1 {
-                // INVARIANT: the first is the type of the body
-                headers.push(("host", host.unwrap_or_default()));
-            }
-        }
+        let kind = if target.is_empty() { FORM } else { JSON };
+        let token = keys.session.as_ref().map_or("", |token| token.expose_secret());
+        let mut headers = vec![
+            ("content-type", kind),
+            ("host", host.unwrap_or_default()),
+            ("x-amz-date", &*stamp),
+            ("x-amz-security-token", token),
+            ("x-amz-target", target),
+        ];
+        headers.retain(|(_, value)| !value.is_empty());
         let body = request.payload();
         let what = Signable { method: "POST", path: "/", query: "", headers: &headers, body };
         let scope = Scope { region: &self.region, service, stamp: &stamp };
         let authorization = authorization(&keys.id, keys.secret.expose_secret(), &scope, &what);
-        let signature = secret("authorization", &authorization)?;
-        request.credential(&signature).map_err(refused)
+        headers.push(("authorization", &*authorization));
+        let mut request = request;
+        // the first two are the request's own
+        for (name, value) in headers.into_iter().skip(2) {
+            let header = Credential::header(&origin, name, value).map_err(refused)?;
+            request = request.credential(&header).map_err(refused)?;
+        }
+        Ok(request)
     }
 
     /// What a reply says, or why it is not the expected one.

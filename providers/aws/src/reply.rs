@@ -2,6 +2,7 @@
 //! same parts out of the SDK's types.
 
 use crate::error::{Refusal, Said, malformed};
+#[cfg(feature = "full")]
 use crate::naming::Id;
 use secretfig_source::protocol::Reply;
 use secretfig_source::{Document, Exposed, Fetched, Format, Limits, Node, Reading, Revision};
@@ -69,11 +70,6 @@ pub(crate) fn time(node: &Node, key: &str) -> Option<SystemTime> {
     SystemTime::UNIX_EPOCH.checked_add(since)
 }
 
-#[cfg(not(feature = "full"))]
-pub(crate) fn time(_: &Node, _: &str) -> Option<SystemTime> {
-    None
-}
-
 /// What a refused request was answered with, for [`refusal`](crate::error::refusal): the code and the message.
 pub(crate) struct Words(Option<Node>);
 
@@ -98,6 +94,7 @@ impl Words {
 }
 
 /// A value, as either half got it.
+#[cfg(feature = "full")]
 pub(crate) struct Value {
     pub(crate) version: Box<str>,
     pub(crate) created: Option<SystemTime>,
@@ -105,11 +102,25 @@ pub(crate) struct Value {
 }
 
 /// Text, or bytes.
+#[cfg(feature = "full")]
 pub(crate) enum Payload {
     Text(Zeroizing<String>),
     Bytes(Zeroizing<Vec<u8>>),
 }
 
+/// The answer to an ask, out of a reply to GetSecretValue, for an edge.
+#[cfg(not(feature = "full"))]
+pub(crate) fn fetched(node: &Node) -> Result<Fetched, Refusal> {
+    let document = match (text(node, "SecretString"), text(node, "SecretBinary")) {
+        (Some(text), None) => Document::from_text(text),
+        (None, Some(binary)) => Document::from_bytes(decoded(binary).ok_or_else(valueless)?),
+        _ => return Err(valueless()),
+    };
+    let version = text(node, "VersionId").filter(|id| !id.is_empty()).ok_or_else(valueless)?;
+    Ok(Fetched::new(document, Revision::new(version)))
+}
+
+#[cfg(feature = "full")]
 impl Value {
     /// Out of a reply to GetSecretValue, or one of the values of a batch.
     pub(crate) fn read(node: &Node) -> Result<Self, Refusal> {
@@ -134,8 +145,7 @@ impl Value {
         };
         let mut fetched = Fetched::new(document, Revision::new(self.version));
         fetched.created = self.created;
-        // an edge has nobody to tell
-        match cfg!(feature = "full") && id.is_partial() {
+        match id.is_partial() {
             true => fetched.warning(
                 "its ARN lacks the six characters at its end, and may find another secret: give the whole ARN, or the name",
             ),

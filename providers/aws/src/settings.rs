@@ -163,6 +163,11 @@ impl Settings {
         Ok(Self::of(names, auth))
     }
 
+    #[cfg(not(feature = "full"))]
+    pub(crate) fn checked(region: &str, auth: Auth, prefix: &str) -> Self {
+        Self::of(Names::checked(region, prefix), auth)
+    }
+
     fn of(names: Names, auth: Auth) -> Self {
         Self {
             names,

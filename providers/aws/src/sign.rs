@@ -30,39 +30,18 @@ pub(crate) struct Signable<'a> {
 pub(crate) fn stamp(wall: SystemTime) -> String {
     // what was before 1970 is a clock that was never set: AWS will say that it is wrong
     let since = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
-    let (mut days, second) = (since / 86_400, since % 86_400);
-    let mut year = 1970;
-    let leap = |year: u64| {
-        u64::from(year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)))
-    };
-    while days >= 365 + leap(year) {
-        days -= 365 + leap(year);
-        year += 1;
-    }
-    let mut month = 1;
-    for length in [31, 28 + leap(year), 31, 30, 31, 30, 31, 31, 30, 31, 30] {
-        if days < length {
-            break;
-        }
-        days -= length;
-        month += 1;
-    }
-    let mut text = String::with_capacity(16);
-    for (part, ends) in [
-        (year / 100, ""),
-        (year % 100, ""),
-        (month, ""),
-        (days + 1, "T"),
-        (second / 3600, ""),
-        (second / 60 % 60, ""),
-        (second % 60, "Z"),
-    ] {
-        for digit in [part / 10, part % 10] {
-            text.push((b'0' + digit as u8) as char);
-        }
-        text.push_str(ends);
-    }
-    text
+    let (days, second) = (since / 86_400, since % 86_400);
+    // the years from March on, in eras of 400: https://howardhinnant.github.io/date_algorithms.html#civil_from_days
+    let (era, day) = ((days + 719_468) / 146_097, (days + 719_468) % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let date = era * 4_000_000
+        + year * 10_000
+        + if month < 10 { (month + 3) * 100 } else { 10_000 + (month - 9) * 100 }
+        + (day - (153 * month + 2) / 5 + 1);
+    let time = 1_000_000 + second / 3600 * 10_000 + second / 60 % 60 * 100 + second % 60;
+    [&*date.to_string(), "T", time.to_string().get(1..).unwrap_or_default(), "Z"].concat()
 }
 
 /// The value of `authorization`.
@@ -76,12 +55,11 @@ pub(crate) fn authorization(
     let credential = [date, scope.region, scope.service, "aws4_request"].join("/");
     let (canonical, signed) = canonical(what);
     let to_sign = [ALGORITHM, scope.stamp, &credential, &hash(canonical.as_bytes())].join("\n");
-    let key = Zeroizing::new(["AWS4", secret].concat());
-    let mut key = mac(key.as_bytes(), date.as_bytes());
-    for part in [scope.region, scope.service, "aws4_request"] {
-        key = mac(&*key, part.as_bytes());
+    let mut key = Zeroizing::new(["AWS4", secret].concat().into_bytes());
+    for part in [date, scope.region, scope.service, "aws4_request", &to_sign] {
+        key = Zeroizing::new(HMAC::mac(part, &*key).to_vec());
     }
-    let signature = hex(&*mac(&*key, to_sign.as_bytes()));
+    let signature = hex(&key);
     Zeroizing::new(
         [
             ALGORITHM,
@@ -115,10 +93,6 @@ fn canonical(what: &Signable<'_>) -> (Zeroizing<String>, String) {
     let hash = hash(what.body);
     let parts = [what.method, "\n", what.path, "\n", what.query, "\n", &lines, "\n", &signed, "\n", &hash];
     (Zeroizing::new(parts.concat()), signed)
-}
-
-fn mac(key: &[u8], message: &[u8]) -> Zeroizing<[u8; 32]> {
-    Zeroizing::new(HMAC::mac(message, key))
 }
 
 fn hash(bytes: &[u8]) -> String {

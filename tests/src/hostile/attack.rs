@@ -194,7 +194,11 @@ impl Stand {
         let mut faults = Vec::new();
         let mut fault = |what: String| faults.push(format!("{}: {what}", run.name()));
         let is_source = !told.outcome.starts_with("reply ") && !told.outcome.starts_with("fault ");
-        let as_owed = if is_source { owed(run.case.source, told) } else { on_the_wire(run.case.wire, told) };
+        let as_owed = if is_source {
+            owed(run.case.source, told, run.victim.as_ref())
+        } else {
+            on_the_wire(run.case.wire, told)
+        };
         if !as_owed {
             let owed =
                 if is_source { format!("{:?}", run.case.source) } else { format!("{:?}", run.case.wire) };
@@ -235,8 +239,9 @@ fn on_the_wire(owed: Wire, told: &Told) -> bool {
         }
 }
 
-fn owed(owed: Owed, told: &Told) -> bool {
+fn owed(owed: Owed, told: &Told, victim: &dyn Victim) -> bool {
     match owed {
+        Owed::Redirected(status) => told.outcome == victim.redirected(status).as_str(),
         Owed::Served => told.outcome == "fetched",
         Owed::Kind(ErrorKind::Throttled { retry_after }) => {
             told.outcome == "throttled" && told.wait == retry_after.map(|wait| wait.as_secs())

@@ -62,6 +62,8 @@ pub enum Owed {
     Served,
     /// This error.
     Kind(ErrorKind),
+    /// What [`Victim::redirected`](super::Victim::redirected) says of this status.
+    Redirected(u16),
     /// Throttled, with a wait of at least so long: of a date, the rest depends on the day.
     ThrottledFor(Duration),
 }
@@ -263,14 +265,12 @@ fn heads() -> Vec<Case> {
 /// Redirects, and requests to wait.
 fn statuses() -> Vec<Case> {
     let redirect = |status: u16| {
-        let kind = match status {
-            307 => ErrorKind::Unavailable(Unavailable::Standby),
-            _ => ErrorKind::Misconfigured,
-        };
-        replied(&format!("{status} to another host"), status, kind, move |scene| {
-            let to = format!("Location: {}/v1/secret?{}\r\n", scene.elsewhere, scene.planted);
-            vec![Move::reply(status, &to, "")]
-        })
+        let case =
+            replied(&format!("{status} to another host"), status, ErrorKind::Misconfigured, move |scene| {
+                let to = format!("Location: {}/v1/secret?{}\r\n", scene.elsewhere, scene.planted);
+                vec![Move::reply(status, &to, "")]
+            });
+        Case { source: Owed::Redirected(status), ..case }
     };
     let mut all: Vec<Case> = [301, 302, 303, 307, 308].map(redirect).into();
     let throttled = |retry_after| Owed::Kind(ErrorKind::Throttled { retry_after });

@@ -42,7 +42,7 @@ pub use script::{Answer, Move, Script};
 pub use server::{Count, Received, Server};
 
 use secretfig_source::protocol::{HttpError, Limits, Reply};
-use secretfig_source::{Fetched, SourceError};
+use secretfig_source::{ErrorKind, Fetched, SourceError};
 use serde::{Deserialize, Serialize};
 use std::pin::Pin;
 use std::time::Duration;
@@ -63,6 +63,11 @@ pub trait Victim: Send + Sync {
     /// Whether requests come before the one for the secret. Then each case is also met in their place.
     fn prepares(&self) -> bool {
         false
+    }
+
+    /// What a redirect of that status comes to, which is never followed.
+    fn redirected(&self, _status: u16) -> ErrorKind {
+        ErrorKind::Misconfigured
     }
 
     /// Makes ready, and gives what asks for one secret, once, with the token in its request. Only the asking is timed.

@@ -1,7 +1,7 @@
 //! Who is led before the server. A new provider adds one.
 
 use secretfig_source::protocol::{Credential, Http, Origin, Over, Request};
-use secretfig_source::{Ask, Clock, Source, SourceError, Tick};
+use secretfig_source::{Ask, Clock, ErrorKind, Source, SourceError, Tick, Unavailable};
 use secretfig_tests::hostile::{Aim, Fetch, Received, Victim};
 use secretfig_transport::{Settings, Transport};
 use secretfig_vault::{Auth, protocol};
@@ -14,6 +14,8 @@ pub(crate) fn all() -> Vec<Arc<dyn Victim>> {
         Arc::new(Client),
         Arc::new(Half { name: "vault, by hand", fetch: by_hand }),
         Arc::new(Half { name: "vault, by its SDK", fetch: by_sdk }),
+        Arc::new(Aws { name: "aws, by hand", fetch: aws_by_hand }),
+        Arc::new(Aws { name: "aws, by its SDK", fetch: aws_by_sdk }),
     ]
 }
 
@@ -70,6 +72,13 @@ impl Victim for Half {
         true
     }
 
+    fn redirected(&self, status: u16) -> ErrorKind {
+        match status {
+            307 => ErrorKind::Unavailable(Unavailable::Standby),
+            _ => ErrorKind::Misconfigured,
+        }
+    }
+
     fn fetch(&self, aim: &Aim) -> Fetch {
         (self.fetch)(aim)
     }
@@ -124,6 +133,57 @@ pub(crate) fn vault(path: &str, secret: &str) -> (u16, String) {
         _ => return (404, r#"{"errors":[]}"#.to_owned()),
     };
     (200, body)
+}
+
+/// A half of the AWS source. The token is that of its session.
+struct Aws {
+    name: &'static str,
+    fetch: fn(&Aim) -> Fetch,
+}
+
+impl Victim for Aws {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn answer(&self, _: &Received, secret: &str) -> (u16, String) {
+        let arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:myapp-AbCdEf";
+        let body = format!(
+            r#"{{"ARN":"{arn}","Name":"myapp","VersionId":"v1","SecretString":"{secret}","VersionStages":["AWSCURRENT"],"CreatedDate":1764000000.5}}"#
+        );
+        (200, body)
+    }
+
+    fn fetch(&self, aim: &Aim) -> Fetch {
+        (self.fetch)(aim)
+    }
+}
+
+fn aws_by_hand(aim: &Aim) -> Fetch {
+    let aws = secretfig_aws::protocol::SecretsManager::new(aws_settings(aim), [7; 32]).unwrap();
+    myapp(Over::new(aws, transport(aim), Arc::new(Machine::new())).limits(aim.limits()))
+}
+
+fn aws_by_sdk(aim: &Aim) -> Fetch {
+    let source =
+        secretfig_aws::SecretsManager::over(aws_settings(aim), transport(aim), Arc::new(Machine::new()));
+    myapp(source.unwrap())
+}
+
+fn aws_settings(aim: &Aim) -> secretfig_aws::Settings {
+    let keys = secretfig_aws::Keys::new("AKIAEXAMPLE", "no secret of this table".into());
+    let keys = keys.session_token(aim.token.as_str().into());
+    let settings = secretfig_aws::Settings::new("us-east-1", secretfig_aws::Auth::Keys(keys)).unwrap();
+    // nobody is there to say who we are, and nobody has to
+    let nobody = Origin::parse("http://127.0.0.1:9").unwrap();
+    settings.endpoint(Origin::parse(&aim.address).unwrap()).sts_endpoint(nobody).timeout(aim.deadline)
+}
+
+fn myapp(source: impl Source + 'static) -> Fetch {
+    Box::pin(async move {
+        let mut answers = source.fetch(&[Ask::new("myapp")]).await;
+        answers.pop().expect("one answer per ask").into()
+    })
 }
 
 /// The machine's clock, as the core would hand it in.

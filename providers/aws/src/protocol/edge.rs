@@ -7,7 +7,7 @@ use super::sign_in::{granted, with_keys, with_token};
 use super::{Body, SecretsManager, Session, Stop};
 use crate::error::{Doing, Refusal, malformed};
 use crate::naming::{Id, Place};
-use crate::reply::Value;
+use crate::reply::fetched;
 use secretfig_source::protocol::{Answers, Exchange, HttpError, Now, Reply, Request, SignedIn, Step};
 use secretfig_source::{Ask, Fetched, SourceError};
 use std::sync::Arc;
@@ -41,7 +41,7 @@ impl<'a> Fetching<'a> {
         let id = id.as_ref().map_err(Clone::clone)?;
         let sent = sent.next().ok_or_else(|| malformed("nothing was answered"))?;
         let tree = self.aws.judged(sent, now, Doing::Get(id.as_str()))?;
-        Ok(Value::read(&tree)?.fetched(id))
+        Ok(fetched(&tree)?)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::batches::Worth;
 use super::sign_in::{element, expected, form};
-use super::{Body, SecretsManager, Session, Stop};
+use super::{Body, FORM, SecretsManager, Session, Stop};
 use crate::error::{Doing, Refusal, malformed, misconfigured};
 use crate::folder::{self, Entry, Listing};
 use crate::naming::{Folder, Id, Place, checked};
@@ -42,7 +42,7 @@ pub(super) fn only_what_a_protocol_can(settings: &Settings) -> Result<(), Source
 pub(super) async fn identity(aws: &SecretsManager, wire: &Wire, session: &Session) -> Option<Identity> {
     let body = form(&[("Action", "GetCallerIdentity"), ("Version", "2011-06-15")]);
     let request = Request::new(Method::POST, &aws.sts, [] as [&str; 0]).ok()?;
-    let request = request.body("application/x-www-form-urlencoded", body);
+    let request = request.body(FORM, body);
     let request = aws.signed(request, &session.keys, "sts", "", wire.now()).ok()?;
     let reply = expected(wire.send(vec![request]).await.pop(), Doing::WhoAmI, wire.now()).ok()?;
     element(reply.body(), "Arn").filter(|arn| arn.starts_with("arn:")).map(Identity::new)

@@ -2,7 +2,7 @@
 //! token is what it is believed by
 //! ([AssumeRoleWithWebIdentity](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html)).
 
-use super::{SecretsManager, Session, refused};
+use super::{FORM, SecretsManager, Session, refused};
 #[cfg(feature = "full")]
 use crate::error::misconfigured;
 use crate::error::{Doing, Refusal, SCHEME, Said, find, malformed, refusal};
@@ -20,7 +20,6 @@ use secretfig_source::{
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-const FORM: &str = "application/x-www-form-urlencoded";
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What every role allows, so that its end is known without reading a date.
@@ -134,8 +133,8 @@ pub(super) fn form(fields: &[(&str, &str)]) -> Zeroizing<Vec<u8>> {
 pub(super) fn element<'a>(body: &'a [u8], name: &str) -> Option<&'a str> {
     let (begin, end) = (["<", name, ">"].concat(), ["</", name, ">"].concat());
     let rest = body.get(find(body, &begin)? + begin.len()..)?;
-    let (text, rest) = rest.split_at_checked(find(rest, &end)?)?;
-    if find(rest, &begin).is_some() || text.iter().any(|b| matches!(b, b'<' | b'&')) {
+    let (text, rest) = rest.split_at_checked(rest.iter().position(|b| matches!(b, b'<' | b'&'))?)?;
+    if !rest.starts_with(end.as_bytes()) || find(rest, &begin).is_some() {
         return None;
     }
     std::str::from_utf8(text.trim_ascii()).ok().filter(|text| !text.is_empty())
