@@ -114,6 +114,9 @@ function vault(options) {
 
 const name = "[\\w/+=.@-]{1,512}", secretName = new RegExp(`^(arn:aws[\\w-]*:secretsmanager:[a-z\\d-]+:\\d{12}:secret:)?${name}$`);
 
+// of regions that begin so: https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html
+const domains = "cn- amazonaws.com.cn eusc- amazonaws.eu us-isof- csp.hci.ic.gov us-isob- sc2s.sgov.gov us-iso- c2s.ic.gov eu-isoe- cloud.adc-e.uk".match(/\S+ \S+/g).map((pair) => pair.split(" "));
+
 /** A region, who signs in there, where names lie, and endpoints other than AWS' own. */
 function aws(options) {
   options.known(`region accessKeyId secretAccessKey sessionToken roleArn webIdentityToken roleSessionName endpoint stsEndpoint${common}`.split(" "));
@@ -124,25 +127,26 @@ function aws(options) {
   };
   const given = (...keys) => keys.some((key) => options.get(key) !== undefined);
   const byRole = given("roleArn", "webIdentityToken", "roleSessionName"), byKey = given("accessKeyId", "secretAccessKey", "sessionToken");
-  const region = like("region", /^[a-z\d]([a-z\d-]{0,61}[a-z\d])?$/, "no region: `eu-central-1` is meant", "set it, such as `eu-central-1`");
+  const region = like("region", /^[a-z\d]([a-z\d-]{0,61}[a-z\d])?$/, "`eu-central-1` is meant", "set it, such as `eu-central-1`");
   if (byRole && byKey) options.wrong("accessKeyId", "given beside a role and its token", "keep one of the two");
   const either = "give `accessKeyId` and `secretAccessKey`, or `roleArn` and `webIdentityToken`";
   const keys = byRole ? ["", "", ""] : [
-    like("accessKeyId", /^[\w-]+$/, "no access key id: letters and digits are meant", either),
+    like("accessKeyId", /^[\w-]+$/, "letters and digits are meant", either),
     like("secretAccessKey", /\S/, "empty", either),
-    like("sessionToken", /^[!-~]+$/, "no session token: it has no blanks"),
+    like("sessionToken", /^[!-~]+$/, "a token has no blanks"),
   ];
   const role = !byRole ? [] : [
-    like("roleArn", /^arn:[^:]*:iam::[^:]*:role\/\S+$/, "no ARN of a role: `arn:aws:iam::123456789012:role/name` is meant", either),
+    like("roleArn", /^arn:[^:]*:iam::[^:]*:role\/\S+$/, "`arn:aws:iam::123456789012:role/name` is meant", either),
     like("webIdentityToken", /\S/, "empty", either),
     like("roleSessionName", /^[\w+=,.@-]{2,64}$/, "2 to 64 letters, digits and `+=,.@-` are meant"),
   ];
-  const more = ["endpoint", "stsEndpoint"].map((key) => {
+  const domain = domains.find(([begins]) => region?.startsWith(begins))?.[1] ?? "amazonaws.com";
+  const more = [["endpoint", "secretsmanager"], ["stsEndpoint", "sts"]].map(([key, service]) => {
     const address = options.text(key);
-    return address ? texts(...addressOf(key, address, options)) : [];
+    return texts(...(address ? addressOf(key, address, options) : ["https", `${service}.${region}.${domain}`]));
   });
-  const prefix = like("prefix", new RegExp(`^${name}$`), "a name is made of ASCII letters, digits and `/_+=.@-`");
-  const named = (text) => secretName.test(text) ? undefined : text.endsWith("*") ? "folders are not read here; ask for single secrets" : "a name, or the ARN of a secret, is meant";
+  const prefix = like("prefix", new RegExp(`^${name}$`), "letters, digits and `/_+=.@-` are meant");
+  const named = (text) => secretName.test(text) ? undefined : text.endsWith("*") ? "folders are not read here; ask for single secrets" : "the name or the ARN of a secret is meant";
   return { source: "aws-sm", server: [region, ...keys, ...role], place: [, , prefix], more, named };
 }
 

@@ -139,7 +139,7 @@ impl Cache {
         for (secret, answer) in secrets.iter().copied().zip(answers) {
             let have = match answer {
                 Ok(fetched) if fetched.expires.is_some_and(|at| at <= wall) => {
-                    Err(SourceError::new(ErrorKind::Validity(Validity::Expired), "vault"))
+                    Err(SourceError::new(ErrorKind::Validity(Validity::Expired), ""))
                 }
                 Ok(fetched) => Ok(Some(Rc::new(fetched))),
                 // what was there once is taken away, and that is told

@@ -37,7 +37,7 @@ impl Given {
         };
         let [.., ttl, max_stale, timeout, provider] = cells(place);
         let manager = match provider {
-            "aws-sm" => aws(server, place, more, key)?,
+            "aws-sm" => aws(server, place, more)?,
             _ => vault(server, place, more, key)?,
         };
         let [ttl, max_stale, timeout] = [ttl, max_stale, timeout].map(time);
@@ -71,8 +71,8 @@ fn vault(server: &Node, place: &Node, mounts: &Node, key: [u8; 32]) -> Result<Ma
     Ok(Manager::new(Vault::new(settings, key).map_err(|e| vec![wrong("options", &e)])?))
 }
 
-/// The region, what signs in there, where names lie, and two endpoints, each where it is another than AWS' own.
-fn aws(who: &Node, place: &Node, endpoints: &Node, key: [u8; 32]) -> Result<Manager, Vec<Flaw>> {
+/// The region, what signs in there, where names lie, and the endpoints of Secrets Manager and of STS.
+fn aws(who: &Node, place: &Node, endpoints: &Node) -> Result<Manager, Vec<Flaw>> {
     let [region, id, secret, session, role_arn, token, session_name] = cells(who);
     let auth = if token.is_empty() {
         let keys = aws::Keys::new(id, secret.into());
@@ -86,16 +86,9 @@ fn aws(who: &Node, place: &Node, endpoints: &Node, key: [u8; 32]) -> Result<Mana
         }
     };
     let [_, _, prefix, ..] = cells(place);
-    let made = |e| vec![wrong("options", &e)];
-    let mut settings = aws::Settings::new(region, auth).and_then(|all| all.prefix(prefix)).map_err(made)?;
-    let [own, sts] = [0, 1].map(|n| part(endpoints, n));
-    if !list(own).is_empty() {
-        settings = settings.endpoint(origin(own, "endpoint")?);
-    }
-    if !list(sts).is_empty() {
-        settings = settings.sts_endpoint(origin(sts, "stsEndpoint")?);
-    }
-    Ok(Manager::new(SecretsManager::new(settings, key).map_err(made)?))
+    let [own, sts] =
+        [(0, "endpoint"), (1, "stsEndpoint")].map(|(n, option)| origin(part(endpoints, n), option));
+    Ok(Manager::new(SecretsManager::at(region, auth, prefix, own?, sts?)))
 }
 
 /// An address that JavaScript has taken apart.

@@ -1,5 +1,6 @@
 //! JSON for JavaScript to read, written into blocks that are wiped: values pass through here.
 
+use secretfig_source::protocol::{hex, quoted};
 use wasm_bindgen::JsValue;
 use zeroize::Zeroizing;
 
@@ -27,35 +28,12 @@ impl Json {
 
     /// A string that begins with a tag, which says what it is.
     pub(crate) fn tagged(&mut self, tag: &str, text: &str) -> &mut Self {
-        self.raw("\"").raw(tag);
-        for c in text.chars() {
-            if c < ' ' || c == '"' || c == '\\' {
-                self.raw("\\u00").hex(c as u8);
-            } else {
-                self.char(c);
-            }
-        }
-        self.raw("\"")
+        self.raw(&quoted(tag, text))
     }
 
     /// A string of two digits for each byte, behind a tag.
     pub(crate) fn bytes(&mut self, tag: &str, bytes: &[u8]) -> &mut Self {
-        self.raw("\"").raw(tag);
-        for byte in bytes {
-            self.hex(*byte);
-        }
-        self.raw("\"")
-    }
-
-    fn hex(&mut self, byte: u8) {
-        for digit in [byte >> 4, byte & 15] {
-            self.char(char::from_digit(digit.into(), 16).unwrap_or('0'));
-        }
-    }
-
-    fn char(&mut self, c: char) {
-        let mut bytes = Zeroizing::new([0; 4]);
-        self.raw(c.encode_utf8(&mut *bytes));
+        self.tagged(tag, &hex(bytes))
     }
 
     /// `[…]`, of each its own.

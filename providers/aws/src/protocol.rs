@@ -24,7 +24,7 @@ use endpoint::endpoint;
 use http::{Method, StatusCode};
 use secrecy::ExposeSecret;
 use secretfig_source::protocol::{
-    Answers, Asking, Credential, HttpError, Now, Origin, Protocol, Refused, Reply, Request, SignedIn,
+    Answers, Asking, Credential, HttpError, Now, Origin, Protocol, Refused, Reply, Request, SignedIn, quoted,
 };
 #[cfg(feature = "full")]
 use secretfig_source::protocol::{SignIn, talk};
@@ -56,7 +56,7 @@ pub(crate) const BATCH: (usize, usize) = (20, 11);
 /// use std::sync::Arc;
 ///
 /// fn source(http: Arc<dyn Http>, clock: Arc<dyn Clock>, random: [u8; 32]) -> Result<impl Source, SourceError> {
-///     let keys = Keys::new("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".into());
+///     let keys = Keys::new("AKIAEXAMPLE", "…".into());
 ///     let settings = Settings::new("eu-central-1", Auth::Keys(keys))?;
 ///     Ok(Over::new(SecretsManager::new(settings, random)?, http, clock))
 /// }
@@ -182,10 +182,11 @@ impl SecretsManager {
     /// What a reply says, or why it is not the expected one.
     fn judged(&self, sent: Result<Reply, HttpError>, now: Now, doing: Doing<'_>) -> Result<Node, Stop> {
         let reply = sent.map_err(|error| Refusal::from(error.of_source(SCHEME)))?;
+        let tree = tree(&reply);
         if reply.status() == StatusCode::OK {
-            return Ok(tree(&reply)?);
+            return Ok(tree?);
         }
-        let words = Words::of(&reply);
+        let words = Words(tree.ok());
         let said = words.said(&reply, now.wall);
         // keys that somebody gave are no better the second time
         if said.wants_credentials() && !matches!(self.settings.auth, Auth::Keys(_)) {
@@ -232,13 +233,13 @@ impl Body {
     }
 
     fn text(self, key: &str, text: &str) -> Self {
-        self.raw(key, &json(text))
+        self.raw(key, quoted("", text).as_bytes())
     }
 
     #[cfg(feature = "full")]
     fn texts<'a>(self, key: &str, texts: impl IntoIterator<Item = &'a str>) -> Self {
-        let all: Vec<Vec<u8>> = texts.into_iter().map(json).collect();
-        self.raw(key, &[b"[", all.join(&b","[..]).as_slice(), b"]"].concat())
+        let all: Vec<String> = texts.into_iter().map(|text| quoted("", text).to_string()).collect();
+        self.raw(key, ["[", &all.join(","), "]"].concat().as_bytes())
     }
 
     fn get(id: &Id, at: &At) -> Self {
@@ -259,23 +260,6 @@ impl Body {
     fn batch<'a>(ids: impl Iterator<Item = &'a Id>) -> Self {
         Self::new().texts("SecretIdList", ids.map(Id::as_str))
     }
-}
-
-/// Text as JSON.
-fn json(text: &str) -> Vec<u8> {
-    let mut json = String::from("\"");
-    for c in text.chars() {
-        if c < ' ' || c == '"' || c == '\\' {
-            json.push_str("\\u00");
-            for digit in [c as u32 >> 4, c as u32 & 15] {
-                json.push(char::from_digit(digit, 16).unwrap_or('0'));
-            }
-        } else {
-            json.push(c);
-        }
-    }
-    json.push('"');
-    json.into_bytes()
 }
 
 impl Protocol for SecretsManager {

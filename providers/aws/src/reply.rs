@@ -71,9 +71,10 @@ pub(crate) fn time(node: &Node, key: &str) -> Option<SystemTime> {
 }
 
 /// What a refused request was answered with, for [`refusal`](crate::error::refusal): the code and the message.
-pub(crate) struct Words(Option<Node>);
+pub(crate) struct Words(pub(crate) Option<Node>);
 
 impl Words {
+    #[cfg(feature = "full")]
     pub(crate) fn of(reply: &Reply) -> Self {
         Self(tree(reply).ok())
     }

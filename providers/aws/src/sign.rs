@@ -3,6 +3,7 @@
 //! published vectors hold this to it (`sign/vectors.json`).
 
 use hmac_sha256::{HMAC, Hash};
+use secretfig_source::protocol::hex;
 use std::time::{Duration, SystemTime};
 use zeroize::Zeroizing;
 
@@ -95,18 +96,8 @@ fn canonical(what: &Signable<'_>) -> (Zeroizing<String>, String) {
     (Zeroizing::new(parts.concat()), signed)
 }
 
-fn hash(bytes: &[u8]) -> String {
+fn hash(bytes: &[u8]) -> Zeroizing<String> {
     hex(&Hash::hash(bytes))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        for digit in [byte >> 4, byte & 15] {
-            text.push(char::from_digit(digit.into(), 16).unwrap_or('0'));
-        }
-    }
-    text
 }
 
 #[cfg(test)]

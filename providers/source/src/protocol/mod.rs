@@ -17,6 +17,7 @@
 
 mod exchange;
 mod http;
+mod json;
 mod origin;
 mod over;
 mod talk;
@@ -25,6 +26,7 @@ pub use self::exchange::{Answers, Asking, Exchange, Now, Protocol, SignedIn, Ste
 #[cfg(feature = "dates")]
 pub use self::http::retry_after;
 pub use self::http::{Http, HttpError, HttpFault, Limits, Reply, Request};
+pub use self::json::{hex, quoted};
 pub use self::origin::{Credential, Origin, Refused};
 pub use self::over::{MAX_STEPS, Over};
 pub use self::talk::{Replies, SignIn, Wire, talk, talk_each};

@@ -4,6 +4,7 @@ use super::{AT_ONCE, Session, Vault};
 use crate::error::{Doing, Refusal, SCHEME, refusal};
 use crate::reply::is_the_servers;
 use http::{Method, StatusCode};
+use secretfig_source::protocol::quoted;
 use secretfig_source::protocol::{
     Credential, HttpError, HttpFault, Now, Origin, Refused, Replies, Reply, Request, Wire,
 };
@@ -55,11 +56,7 @@ impl Body {
     }
 
     pub(super) fn text(self, key: &str, text: &str) -> Self {
-        // an escape makes six bytes of one at most
-        let mut value = Zeroizing::new(Vec::with_capacity(6 * text.len() + 2));
-        // INVARIANT: writing a text into memory does not fail
-        let _ = serde_json::to_writer(&mut *value, text);
-        self.raw(key, &value)
+        self.raw(key, quoted("", text).as_bytes())
     }
 
     pub(super) fn number(self, key: &str, number: u64) -> Self {
