@@ -86,6 +86,7 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Config<T> {
     /// | `SECRETFIG_AGE_MAX_BYTES` | the size of the opened store, in bytes | 1 MiB |
     /// | `VAULT_ADDR`, or `BAO_ADDR` | the server of the source `vault`, with the feature `vault`; of a cluster several, with commas | |
     /// | `VAULT_TOKEN`, `VAULT_NAMESPACE`, `VAULT_CACERT`, … and `SECRETFIG_VAULT_…` | how it signs in there, and all else: the table of `secretfig-vault` | |
+    /// | `AWS_REGION`, `AWS_PROFILE`, `AWS_ROLE_ARN`, … and `SECRETFIG_AWS_…` | the region of the source `aws`, with the feature `aws`, how it signs in there, and all else: the table of `secretfig-aws` | |
     pub fn standard() -> Builder<T> {
         Builder::new(true)
     }

@@ -67,6 +67,7 @@
 //! | `files` | yes | mounted secret files as a source, watched |
 //! | `local` | | an age-encrypted file as a source, watched |
 //! | `vault` | | HashiCorp Vault and OpenBao as a source |
+//! | `aws` | | AWS Secrets Manager as a source; asks for Rust 1.94.1, as AWS' SDK does |
 //! | `cli` | | the commands, for an application's own binary and as the program `secretfig` |
 //! | `redact` | | [`redact::Redact`], a `tracing` layer that hides values by the names of their fields |
 //! | `testing` | | [`testing::FakeSource`] and the conformance suite |

@@ -26,10 +26,16 @@ async fn it_serves_secrets_from_vault() {
 }
 
 #[tokio::test]
+async fn it_serves_secrets_from_aws() {
+    SERVICE.serves(Provider::Aws).await;
+}
+
+#[tokio::test]
 async fn it_does_without_what_is_optional() {
     SERVICE.does_without_what_is_optional(Provider::Files).await;
     SERVICE.does_without_what_is_optional(Provider::Local).await;
     SERVICE.does_without_what_is_optional(Provider::Vault).await;
+    SERVICE.does_without_what_is_optional(Provider::Aws).await;
 }
 
 #[tokio::test]
@@ -37,6 +43,7 @@ async fn three_faults_are_one_report() {
     SERVICE.refuses(Provider::Files).await;
     SERVICE.refuses(Provider::Local).await;
     SERVICE.refuses(Provider::Vault).await;
+    SERVICE.refuses(Provider::Aws).await;
 }
 
 #[tokio::test]

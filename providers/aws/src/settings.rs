@@ -117,7 +117,7 @@ pub(crate) struct Material {
 ///
 /// ```
 /// use secretfig_aws::{Auth, Keys, Settings};
-/// let keys = Auth::Keys(Keys::new("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".into()));
+/// let keys = Auth::Keys(Keys::new("AKIAEXAMPLE", "…".into()));
 /// let settings = Settings::new("eu-central-1", keys)?.prefix("prod/shop")?;
 /// assert_eq!(settings.region(), Some("eu-central-1"));
 /// # Ok::<(), secretfig_source::SourceError>(())
@@ -269,7 +269,7 @@ impl Settings {
     /// ```
     /// # use secretfig_aws::{Auth, Keys, Settings};
     /// # use secretfig_source::Ask;
-    /// # let keys = Auth::Keys(Keys::new("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".into()));
+    /// # let keys = Auth::Keys(Keys::new("AKIAEXAMPLE", "…".into()));
     /// let policy = Settings::new("eu-central-1", keys)?.grants(&[Ask::new("myapp/database")]);
     /// assert!(policy.contains(r#""arn:aws:secretsmanager:eu-central-1:*:secret:myapp/database-??????""#));
     /// # Ok::<(), secretfig_source::SourceError>(())

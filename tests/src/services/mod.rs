@@ -48,6 +48,8 @@ pub enum Provider {
     Local,
     /// OpenBao, a server of its own.
     Vault,
+    /// AWS Secrets Manager, as moto plays it.
+    Aws,
 }
 
 impl Provider {
@@ -57,6 +59,7 @@ impl Provider {
             Provider::Files => "file-secret",
             Provider::Local => "age",
             Provider::Vault => "vault",
+            Provider::Aws => "aws-sm",
         }
     }
 }

@@ -1,11 +1,11 @@
-//! The secrets of a service: a folder of files, an age store, or OpenBao; the names are the same in all.
+//! The secrets of a service: a folder of files, an age store, OpenBao, or AWS Secrets Manager as moto plays it; the names are the same in all.
 
 use super::Provider;
 use crate::{Hunt, Marker};
 use secrecy::SecretString;
 use secretfig_local::Settings;
 use secretfig_local::edit::{Layout, Readers, Store, create_identity};
-use secretfig_test_servers::OpenBao;
+use secretfig_test_servers::{Moto, OpenBao};
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::ffi::OsString;
@@ -17,13 +17,18 @@ use tempfile::TempDir;
 pub(super) struct Place {
     provider: Provider,
     root: TempDir,
-    vault: Option<Vault>,
+    manager: Option<Manager>,
 }
 
 /// The server, and what was written to it: there, a secret is one document.
-struct Vault {
-    bao: OpenBao,
+struct Manager {
+    server: Server,
     documents: RefCell<Value>,
+}
+
+enum Server {
+    Bao(OpenBao),
+    Moto(Box<Moto>),
 }
 
 impl Place {
@@ -51,11 +56,13 @@ impl Place {
 
     /// Nothing yet.
     pub(super) async fn empty(provider: Provider, hunt: &Hunt) -> Self {
-        let vault = match provider {
-            Provider::Vault => Some(Vault { bao: OpenBao::start().await, documents: RefCell::default() }),
+        let server = match provider {
+            Provider::Vault => Some(Server::Bao(OpenBao::start().await)),
+            Provider::Aws => Some(Server::Moto(Box::new(Moto::start().await))),
             Provider::Files | Provider::Local => None,
         };
-        let place = Self { provider, root: tempfile::tempdir().unwrap(), vault };
+        let manager = server.map(|server| Manager { server, documents: RefCell::default() });
+        let place = Self { provider, root: tempfile::tempdir().unwrap(), manager };
         match provider {
             Provider::Files => fs::create_dir(place.path("secrets")).unwrap(),
             Provider::Local => {
@@ -73,6 +80,9 @@ impl Place {
                 #[cfg(unix)]
                 fs::set_permissions(place.path("token"), std::os::unix::fs::PermissionsExt::from_mode(0o600))
                     .unwrap();
+            }
+            Provider::Aws => {
+                hunt.plant("the key", Marker::new(place.moto().secret_access_key()));
             }
         }
         place
@@ -103,15 +113,24 @@ impl Place {
             }
             Provider::Vault => {
                 let (secret, field) = name.split_once('/').unwrap();
-                let body = {
-                    let mut documents = self.vault.as_ref().unwrap().documents.borrow_mut();
-                    documents[secret][field] = value.into();
-                    json!({ "data": documents[secret] })
-                };
+                let body = json!({ "data": self.document(secret, field, value) });
                 let (status, said) = self.bao().call("POST", &format!("secret/data/{secret}"), body).await;
                 assert_eq!(status, 200, "{said}");
             }
+            Provider::Aws => {
+                let (secret, field) = name.split_once('/').unwrap();
+                let document = self.document(secret, field, value).to_string();
+                self.moto().put(secret, &document).await;
+            }
         }
+    }
+
+    /// The secret with that field changed.
+    fn document(&self, secret: &str, field: &str, value: &str) -> Value {
+        let manager = self.manager.as_ref().expect("it was started for this provider");
+        let mut documents = manager.documents.borrow_mut();
+        documents[secret][field] = value.into();
+        documents[secret].clone()
     }
 
     /// What a deployment sets for it.
@@ -134,13 +153,22 @@ impl Place {
                 ("SECRETFIG_VAULT_TOKEN_FILE", self.path("token").into()),
                 ("APP_CONFIG_DIR", self.config_folder(shipped).into()),
             ],
+            Provider::Aws => vec![
+                ("SECRET_PROVIDER", "aws".into()),
+                ("AWS_REGION", "us-east-1".into()),
+                ("AWS_ENDPOINT_URL", self.moto().address().into()),
+                ("AWS_ENDPOINT_URL_STS", self.moto().address().into()),
+                ("AWS_ACCESS_KEY_ID", self.moto().access_key_id().into()),
+                ("AWS_SECRET_ACCESS_KEY", self.moto().secret_access_key().into()),
+                ("APP_CONFIG_DIR", self.config_folder(shipped).into()),
+            ],
         }
     }
 
-    /// Where `config.toml` is: the shipped one. Vault does not tell when a secret changes, so that it is looked at by its
+    /// Where `config.toml` is: the shipped one. Managers do not tell when a secret changes, so that it is looked at by its
     /// `ttl`; where that is minutes, a test cannot wait for it, and has a copy in which it is a second, line by line.
     pub(super) fn config_folder(&self, shipped: &str) -> String {
-        if self.provider != Provider::Vault {
+        if self.manager.is_none() {
             return shipped.to_owned();
         }
         let text = fs::read_to_string(Path::new(shipped).join("config.toml")).unwrap();
@@ -161,7 +189,17 @@ impl Place {
     }
 
     fn bao(&self) -> &OpenBao {
-        &self.vault.as_ref().expect("it was started for this provider").bao
+        match self.manager.as_ref().map(|manager| &manager.server) {
+            Some(Server::Bao(bao)) => bao,
+            _ => panic!("it was started for this provider"),
+        }
+    }
+
+    fn moto(&self) -> &Moto {
+        match self.manager.as_ref().map(|manager| &manager.server) {
+            Some(Server::Moto(moto)) => moto,
+            _ => panic!("it was started for this provider"),
+        }
     }
 
     fn settings(&self) -> Settings {
