@@ -2,8 +2,9 @@
 //! [AWS' documentation](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html), and its
 //! published vectors hold this to it (`sign/vectors.json`).
 
-use hmac_sha256::{HMAC, Hash};
+use hmac::{Hmac, KeyInit, Mac};
 use secretfig_source::protocol::hex;
+use sha2::{Digest, Sha256};
 use std::time::{Duration, SystemTime};
 use zeroize::Zeroizing;
 
@@ -58,7 +59,7 @@ pub(crate) fn authorization(
     let to_sign = [ALGORITHM, scope.stamp, &credential, &hash(canonical.as_bytes())].join("\n");
     let mut key = Zeroizing::new(["AWS4", secret].concat().into_bytes());
     for part in [date, scope.region, scope.service, "aws4_request", &to_sign] {
-        key = Zeroizing::new(HMAC::mac(part, &*key).to_vec());
+        key = mac(&key, part.as_bytes());
     }
     let signature = hex(&key);
     Zeroizing::new(
@@ -96,8 +97,15 @@ fn canonical(what: &Signable<'_>) -> (Zeroizing<String>, String) {
     (Zeroizing::new(parts.concat()), signed)
 }
 
+fn mac(key: &[u8], message: &[u8]) -> Zeroizing<Vec<u8>> {
+    // INVARIANT: HMAC takes a key of any length
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return Zeroizing::default() };
+    mac.update(message);
+    Zeroizing::new(mac.finalize().into_bytes().to_vec())
+}
+
 fn hash(bytes: &[u8]) -> Zeroizing<String> {
-    hex(&Hash::hash(bytes))
+    hex(&Sha256::digest(bytes))
 }
 
 #[cfg(test)]
