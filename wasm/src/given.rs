@@ -37,7 +37,7 @@ impl Given {
         };
         let [.., ttl, max_stale, timeout, provider] = cells(place);
         let manager = match provider {
-            "aws-sm" => aws(server, place, more)?,
+            "aws-sm" => aws(server, place, more, key)?,
             _ => vault(server, place, more, key)?,
         };
         let [ttl, max_stale, timeout] = [ttl, max_stale, timeout].map(time);
@@ -72,7 +72,7 @@ fn vault(server: &Node, place: &Node, mounts: &Node, key: [u8; 32]) -> Result<Ma
 }
 
 /// The region, what signs in there, where names lie, and the endpoints of Secrets Manager and of STS.
-fn aws(who: &Node, place: &Node, endpoints: &Node) -> Result<Manager, Vec<Flaw>> {
+fn aws(who: &Node, place: &Node, endpoints: &Node, key: [u8; 32]) -> Result<Manager, Vec<Flaw>> {
     let [region, id, secret, session, role_arn, token, session_name] = cells(who);
     let auth = if token.is_empty() {
         let keys = aws::Keys::new(id, secret.into());
@@ -88,7 +88,7 @@ fn aws(who: &Node, place: &Node, endpoints: &Node) -> Result<Manager, Vec<Flaw>>
     let [_, _, prefix, ..] = cells(place);
     let [own, sts] =
         [(0, "endpoint"), (1, "stsEndpoint")].map(|(n, option)| origin(part(endpoints, n), option));
-    Ok(Manager::new(SecretsManager::at(region, auth, prefix, own?, sts?)))
+    Ok(Manager::new(SecretsManager::at(region, auth, prefix, own?, sts?, key)))
 }
 
 /// An address that JavaScript has taken apart.

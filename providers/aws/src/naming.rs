@@ -84,7 +84,6 @@ impl Names {
         Ok(())
     }
 
-    #[cfg(not(feature = "full"))]
     pub(crate) fn checked(region: &str, prefix: &str) -> Self {
         let prefix = prefix.strip_suffix('/').unwrap_or(prefix).to_owned();
         Self { prefix, region: Some(region.to_owned()), ..Self::default() }

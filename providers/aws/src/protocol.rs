@@ -100,35 +100,36 @@ impl SecretsManager {
     pub fn new(settings: Settings, random: [u8; 32]) -> Result<Self, SourceError> {
         #[cfg(feature = "full")]
         more::only_what_a_protocol_can(&settings)?;
-        #[cfg(not(feature = "full"))]
-        let _ = random;
         let region = settings
             .region()
             .ok_or_else(|| misconfigured("no region is given, such as `eu-central-1`"))?
             .to_owned();
         let origin = endpoint(&settings, "secretsmanager", &region)?;
         let sts = endpoint(&settings, "sts", &region)?;
-        #[cfg(feature = "full")]
-        let all = Self {
-            origin,
-            sts,
-            region,
-            settings,
-            blind: Blind::default(),
-            notes: Notes::default(),
-            prints: Fingerprints::new(random),
-        };
-        #[cfg(not(feature = "full"))]
-        let all = Self { origin, sts, region, settings };
-        Ok(all)
+        Ok(Self::made(settings, region, origin, sts, random))
     }
 
     /// At these endpoints, of Secrets Manager and of STS, in a region and with a prefix that the platform has checked, as it has
-    /// taken the endpoints apart.
-    #[cfg(not(feature = "full"))]
-    pub fn at(region: &str, auth: Auth, prefix: &str, origin: Origin, sts: Origin) -> Self {
-        let settings = Settings::checked(region, auth, prefix);
-        Self { origin, sts, region: region.to_owned(), settings }
+    /// taken the endpoints apart. `random` as [`SecretsManager::new`] takes it.
+    pub fn at(region: &str, auth: Auth, prefix: &str, origin: Origin, sts: Origin, random: [u8; 32]) -> Self {
+        Self::made(Settings::checked(region, auth, prefix), region.to_owned(), origin, sts, random)
+    }
+
+    fn made(settings: Settings, region: String, origin: Origin, sts: Origin, random: [u8; 32]) -> Self {
+        #[cfg(not(feature = "full"))]
+        let _ = random;
+        Self {
+            settings,
+            region,
+            origin,
+            sts,
+            #[cfg(feature = "full")]
+            blind: Blind::default(),
+            #[cfg(feature = "full")]
+            notes: Notes::default(),
+            #[cfg(feature = "full")]
+            prints: Fingerprints::new(random),
+        }
     }
 
     /// What was learnt of this secret, when it was last looked at, that a person should know.

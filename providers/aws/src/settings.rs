@@ -163,7 +163,6 @@ impl Settings {
         Ok(Self::of(names, auth))
     }
 
-    #[cfg(not(feature = "full"))]
     pub(crate) fn checked(region: &str, auth: Auth, prefix: &str) -> Self {
         Self::of(Names::checked(region, prefix), auth)
     }
