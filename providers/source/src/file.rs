@@ -22,7 +22,7 @@ pub fn bytes(path: &Path, what: &str, scheme: &'static str) -> Result<Zeroizing<
 /// Its text, without the blanks around it: an agent, or an editor, ends it with a newline.
 ///
 /// # Errors
-/// As [`bytes`], and where it is no text, or empty.
+/// As [`bytes()`], and where it is no text, or empty.
 pub fn text(path: &Path, what: &str, scheme: &'static str) -> Result<Zeroizing<String>, SourceError> {
     within_bounds(path).and_then(|bytes| trimmed(&bytes)).map_err(|e| refused(what, path, scheme, &e))
 }
