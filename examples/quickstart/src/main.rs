@@ -13,16 +13,19 @@
 //! $ cargo run -p quickstart --features vault -- --with-openbao
 //! $ cargo run -p quickstart --features vault -- --with-openbao --serve
 //! $ cargo run -p quickstart --features vault -- --with-openbao --break  # six faults of two servers
+//! $ cargo run -p quickstart --features aws -- --with-moto               # the same on AWS Secrets Manager, as moto plays it
 //! ```
 //!
 //! * `app.rs`, the library: the configuration and the routes: what an application of your own would have.
 //! * [`example_tokens`]: tokens that outlive the rotation of the key that signed them.
-//! * `secrets.rs`: where the secrets are. `store.rs`: the encrypted store, as a person keeps one. `bao.rs`: OpenBao, a
+//! * `secrets.rs`: where the secrets are. `store.rs`: the encrypted store, as a person keeps one. `aws.rs`: moto, a user with a policy. `bao.rs`: OpenBao, a
 //!   role, and its policy. `values.rs`: values for both.
 //! * `client.rs`: requests over a socket.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "telling is what it is for")]
 
+#[cfg(feature = "aws")]
+mod aws;
 #[cfg(feature = "vault")]
 mod bao;
 mod client;
@@ -52,23 +55,26 @@ type Outcome = Result<ExitCode, Box<dyn Error>>;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let (mut openbao, mut serve, mut broken) = (false, false, false);
+    let (mut openbao, mut moto, mut serve, mut broken) = (false, false, false, false);
     let mut understood = true;
     for arg in std::env::args_os().skip(1) {
         match arg.to_str() {
             Some("--with-openbao") => openbao = true,
+            Some("--with-moto") => moto = true,
             Some("--serve") => serve = true,
             Some("--break") => broken = true,
             _ => understood = false,
         }
     }
-    if !understood || (serve && broken) {
-        eprintln!("usage: quickstart [--with-openbao] [--serve | --break]");
+    if !understood || (serve && broken) || (openbao && moto) {
+        eprintln!("usage: quickstart [--with-openbao | --with-moto] [--serve | --break]");
         return ExitCode::from(2);
     }
     let which = match std::env::var_os("SECRET_PROVIDER") {
         _ if openbao => Which::OpenBao,
-        Some(provider) if provider == "vault" => Which::Yours,
+        _ if moto => Which::Moto,
+        Some(provider) if provider == "vault" => Which::YourVault,
+        Some(provider) if provider == "aws" => Which::YourAws,
         _ => Which::Store,
     };
     if std::env::var_os("RUST_LOG").is_some() {

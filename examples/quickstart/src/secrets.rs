@@ -1,5 +1,7 @@
-//! Where the secrets are: in an encrypted store, in an OpenBao of our own, or in a server of the user's.
+//! Where the secrets are: in an encrypted store, in an OpenBao or a moto of our own, or in a manager of the user's.
 
+#[cfg(feature = "aws")]
+use crate::aws::Server as Aws;
 #[cfg(feature = "vault")]
 use crate::bao::Servers;
 use crate::store::{Place, unusable, usable};
@@ -18,8 +20,11 @@ pub(crate) enum Secrets {
     /// Made anew.
     #[cfg(feature = "vault")]
     OpenBao(Box<Servers>),
+    /// Made anew.
+    #[cfg(feature = "aws")]
+    Moto(Box<Aws>),
     /// Found through the variables of whoever started the program; nothing is written there.
-    #[cfg(feature = "vault")]
+    #[cfg(any(feature = "vault", feature = "aws"))]
     Yours(Place),
 }
 
@@ -28,7 +33,9 @@ pub(crate) enum Secrets {
 pub(crate) enum Which {
     Store,
     OpenBao,
-    Yours,
+    Moto,
+    YourVault,
+    YourAws,
 }
 
 impl Secrets {
@@ -51,17 +58,25 @@ impl Secrets {
                 true => Servers::broken(keep).await?,
                 false => Servers::usable(keep).await?,
             }))),
-            #[cfg(feature = "vault")]
-            Which::Yours if broken => {
+            Which::YourVault | Which::YourAws if broken => {
                 Err("`--break` writes secrets that are wrong: into a store, or with `--with-openbao` into a server of its \
                      own; take `SECRET_PROVIDER` out of the environment"
                     .into())
             }
+            Which::Moto if broken => Err("`--break` has faults for a store and for `--with-openbao`".into()),
+            #[cfg(feature = "aws")]
+            Which::Moto => Ok(Self::Moto(Box::new(Aws::usable(keep).await?))),
             #[cfg(feature = "vault")]
-            Which::Yours => Ok(Self::Yours(Place::new(keep, include_str!("../vault.toml"))?)),
+            Which::YourVault => Ok(Self::Yours(Place::new(keep, include_str!("../vault.toml"))?)),
+            #[cfg(feature = "aws")]
+            Which::YourAws => Ok(Self::Yours(Place::new(keep, include_str!("../aws.toml"))?)),
             #[cfg(not(feature = "vault"))]
-            Which::OpenBao | Which::Yours => {
+            Which::OpenBao | Which::YourVault => {
                 Err("this is built without Vault: `cargo run -p quickstart --features vault -- …`".into())
+            }
+            #[cfg(not(feature = "aws"))]
+            Which::Moto | Which::YourAws => {
+                Err("this is built without AWS: `cargo run -p quickstart --features aws -- …`".into())
             }
         }
     }
@@ -74,7 +89,9 @@ impl Secrets {
             }
             #[cfg(feature = "vault")]
             Self::OpenBao(servers) => servers.told(),
-            #[cfg(feature = "vault")]
+            #[cfg(feature = "aws")]
+            Self::Moto(server) => server.told(),
+            #[cfg(any(feature = "vault", feature = "aws"))]
             Self::Yours(_) => {
                 "made: nothing; the secrets are in the server that your variables name".to_owned()
             }
@@ -92,7 +109,12 @@ impl Secrets {
                 let (layers, variables) = servers.layers();
                 layers.env(variables.into_iter().chain([app]))
             }
-            #[cfg(feature = "vault")]
+            #[cfg(feature = "aws")]
+            Self::Moto(server) => {
+                let (layers, variables) = server.layers();
+                layers.env(variables.into_iter().chain([app]))
+            }
+            #[cfg(any(feature = "vault", feature = "aws"))]
             Self::Yours(place) => {
                 let (folder, value) = place.config_folder();
                 // a name that is not UTF-8 is none of ours
@@ -114,7 +136,9 @@ impl Secrets {
             Self::OpenBao(_) => {
                 Some("as `bao kv put secret/quickstart/jwt` does: a new version of the secret")
             }
-            #[cfg(feature = "vault")]
+            #[cfg(feature = "aws")]
+            Self::Moto(_) => Some("as the console does: a new version, and AWSCURRENT on it"),
+            #[cfg(any(feature = "vault", feature = "aws"))]
             Self::Yours(_) => None,
         }
     }
@@ -125,7 +149,9 @@ impl Secrets {
             Self::Store(place) => place.rotate_jwt(jwt(48)?.to_string()),
             #[cfg(feature = "vault")]
             Self::OpenBao(servers) => servers.rotate_jwt().await,
-            #[cfg(feature = "vault")]
+            #[cfg(feature = "aws")]
+            Self::Moto(server) => server.rotate_jwt().await,
+            #[cfg(any(feature = "vault", feature = "aws"))]
             Self::Yours(_) => Err("nothing is written into a server that is not ours".into()),
         }
     }
