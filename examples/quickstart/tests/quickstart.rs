@@ -113,7 +113,7 @@ fn it_serves_until_ctrl_c_and_leaves_nothing_behind() {
 fn anything_else_is_refused_with_the_usage() {
     for args in [&["--sreve"][..], &["--serve", "--break"]] {
         let said = run(&mut quickstart(args, None));
-        let usage = "usage: quickstart [--with-openbao] [--serve | --break]\n";
+        let usage = "usage: quickstart [--with-openbao | --with-moto] [--serve | --break]\n";
         assert_eq!((said.code, &*said.err), (Some(2), usage));
     }
 }
