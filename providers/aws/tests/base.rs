@@ -334,7 +334,11 @@ async fn endpoints_are_asked_where_they_are_said_to_be() {
             "sts-fips.eu-central-1.amazonaws.com",
             "secretsmanager-fips.eu-central-1.amazonaws.com",
         ),
-        (settings(keys()).dualstack(true), "sts.eu-central-1.api.aws", "secretsmanager.eu-central-1.api.aws"),
+        (
+            settings(keys()).dualstack(true),
+            "sts.eu-central-1.api.aws",
+            "secretsmanager.eu-central-1.amazonaws.com",
+        ),
         (settings(keys()).endpoint(own), "sts.eu-central-1.amazonaws.com", "vpce-1.example"),
         (china, "sts.cn-north-1.amazonaws.com.cn", "secretsmanager.cn-north-1.amazonaws.com.cn"),
     ] {

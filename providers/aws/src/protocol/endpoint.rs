@@ -42,10 +42,10 @@ pub(super) fn endpoint(settings: &Settings, service: &str, region: &str) -> Resu
     let (domain, fips) = {
         // AWS has FIPS endpoints of STS in GovCloud under the plain name
         let plain = service == "sts" && region.starts_with("us-gov-") && !settings.dualstack;
-        (
-            if settings.dualstack { dual(domain) } else { domain },
-            if settings.fips && !plain { "-fips" } else { "" },
-        )
+        // those of Secrets Manager have IPv6 addresses under the same name, where AWS is large
+        let same = domain == "amazonaws.com" || domain == "amazonaws.com.cn" && !settings.fips;
+        let other = settings.dualstack && !(same && service == "secretsmanager");
+        (if other { dual(domain) } else { domain }, if settings.fips && !plain { "-fips" } else { "" })
     };
     #[cfg(not(feature = "full"))]
     let fips = "";

@@ -102,3 +102,41 @@ async fn a_role_is_asked_for_in_the_same_words() {
     assert_eq!(seen[0], seen[1]);
     assert!(seen[0].iter().any(|one| one.contains("Action=AssumeRoleWithWebIdentity")), "{seen:?}");
 }
+
+#[tokio::test]
+async fn regions_are_found_where_the_sdk_finds_them() {
+    use aws_sdk_secretsmanager::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
+    let rules = DefaultResolver::new();
+    let regions = [
+        "us-east-1",
+        "eu-central-1",
+        "ap-southeast-5",
+        "cn-north-1",
+        "us-gov-west-1",
+        "us-iso-east-1",
+        "us-isob-east-1",
+        "eu-isoe-west-1",
+        "us-isof-south-1",
+        "eusc-de-east-1",
+    ];
+    let (mut same, mut other) = (0, Vec::new());
+    for region in regions {
+        for (fips, dualstack) in [(false, false), (true, false), (false, true), (true, true)] {
+            let params =
+                Params::builder().region(region).use_fips(fips).use_dual_stack(dualstack).build().unwrap();
+            // some have no such endpoints: then it does not matter what we would ask
+            let Ok(endpoint) = rules.resolve_endpoint(&params).await else { continue };
+            let settings = secretfig_aws::Settings::new(region, crate::shared::any_keys()).unwrap();
+            let ours = crate::shared::by_hand(settings.fips(fips).dualstack(dualstack)).info().origin;
+            if ours == endpoint.url() {
+                same += 1;
+            } else {
+                other.push(format!(
+                    "{region}, FIPS {fips}, dual-stack {dualstack}: {ours}, and not {}",
+                    endpoint.url()
+                ));
+            }
+        }
+    }
+    assert!(other.is_empty() && same >= 20, "{same} are the same; {other:#?}");
+}
