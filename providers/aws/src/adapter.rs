@@ -144,6 +144,7 @@ where
     Failed { refusal: refusal(&said, doing), wants_credentials: said.wants_credentials() }
 }
 
-fn ours(error: &(dyn Error + 'static)) -> Option<HttpError> {
+/// Our transport's own error, where it lies somewhere inside.
+pub(crate) fn ours(error: &(dyn Error + 'static)) -> Option<HttpError> {
     error.downcast_ref::<HttpError>().copied().or_else(|| ours(error.source()?))
 }

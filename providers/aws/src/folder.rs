@@ -108,6 +108,11 @@ impl<'a> Listing<'a> {
     }
 }
 
+/// Whether a batch may be refused so, and what is in it not: then it is asked for by itself.
+pub(crate) fn is_of_batch(answer: &Result<Fetched, Refusal>) -> bool {
+    matches!(answer, Err(Refusal { kind: ErrorKind::Denied | ErrorKind::Throttled { .. }, .. }))
+}
+
 /// The folder's secrets as one document: below the folder's name, a table per segment.
 pub(crate) fn whole(
     name: &str,

@@ -15,8 +15,6 @@
 mod adapter;
 #[cfg(all(feature = "sdk", not(all(target_family = "wasm", target_os = "unknown"))))]
 mod auth;
-#[cfg(feature = "full")]
-mod blind;
 mod error;
 #[cfg(feature = "full")]
 mod folder;

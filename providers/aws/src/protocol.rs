@@ -35,7 +35,8 @@ use zeroize::Zeroizing;
 
 #[cfg(feature = "full")]
 use {
-    crate::{blind::Blind, notes::Notes},
+    crate::notes::Notes,
+    secretfig_source::protocol::Blind,
     secretfig_source::{Fingerprints, Note, Probe},
 };
 

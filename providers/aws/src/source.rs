@@ -5,7 +5,6 @@ mod values;
 
 use crate::adapter::{Failed, failed};
 use crate::auth::{Door, Session, Ways};
-use crate::blind::Blind;
 use crate::error::{Doing, Refusal, SCHEME, Said, malformed, misconfigured, refusal};
 use crate::folder::{self, Entry};
 use crate::naming::{self, Folder, Id, Names, Place, checked};
@@ -17,6 +16,7 @@ use async_trait::async_trait;
 use aws_sdk_secretsmanager::types::{ApiErrorType, Filter, FilterNameStringType};
 use futures_util::future::{Future, join};
 use futures_util::{StreamExt, stream};
+use secretfig_source::protocol::Blind;
 use secretfig_source::{
     Abilities, Ask, At, Clock, ErrorKind, Fetched, Fingerprints, Grants, Identity, Listing, Note, Probe,
     Revision, Source, SourceError, SourceInfo, file,
@@ -260,11 +260,10 @@ impl SecretsManager {
             let batches = each(ids.chunks(BATCH.0), 2, |ids| Box::pin(self.get_batch(door, ids)));
             answers.extend(batches.await.into_iter().flatten());
             // batches that are denied or throttled say nothing of their secrets
-            let again = |answer: &Result<Fetched, Refusal>| matches!(answer, Err(e) if matches!(e.kind, ErrorKind::Denied | ErrorKind::Throttled { .. }));
-            let seats = answers.iter().zip(&ids).filter(|(answer, _)| again(answer));
+            let seats = answers.iter().zip(&ids).filter(|(answer, _)| folder::is_of_batch(answer));
             let asks: Vec<(Id, At)> = seats.map(|(_, id)| (id.clone(), At::Current)).collect();
             let mut got = self.get_each(&asks).await.into_iter();
-            for answer in answers.iter_mut().filter(|answer| again(answer)) {
+            for answer in answers.iter_mut().filter(|answer| folder::is_of_batch(answer)) {
                 if let Some(got) = got.next() {
                     *answer = got;
                 }

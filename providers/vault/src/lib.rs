@@ -15,7 +15,6 @@
 mod adapter;
 #[cfg(all(feature = "sdk", not(all(target_family = "wasm", target_os = "unknown"))))]
 mod auth;
-mod blind;
 mod error;
 mod grants;
 mod mount;

@@ -7,7 +7,6 @@ mod line;
 mod more;
 mod sign_in;
 
-use crate::blind::Blind;
 use crate::error::{Doing, Refusal, SCHEME, misconfigured};
 use crate::naming::{Kind, Place, Want, version};
 use crate::settings::Settings;
@@ -15,6 +14,7 @@ use crate::{mount, reply};
 use http::Method;
 use line::{Call, Line, Stop, Token};
 use secrecy::SecretString;
+use secretfig_source::protocol::Blind;
 use secretfig_source::protocol::{Answers, Asking, Protocol, SignIn, SignedIn, Wire, talk, talk_each};
 use secretfig_source::{Abilities, Ask, At, Fetched, Fingerprints, SourceError, SourceInfo, Tick};
 #[cfg(feature = "full")]

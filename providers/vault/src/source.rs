@@ -2,13 +2,13 @@
 
 use crate::adapter::{Adapter, Call};
 use crate::auth::{Door, Session, Ways};
-use crate::blind::Blind;
 use crate::error::{Doing, Refusal, SCHEME, malformed, misconfigured, not_there, refusal, withdrawn};
 use crate::naming::{self, Kind, Names, Place, Want};
 use crate::settings::{Pem, Settings};
 use crate::{mount, reply};
 use async_trait::async_trait;
 use http::{Method, StatusCode};
+use secretfig_source::protocol::Blind;
 use secretfig_source::protocol::{Http, Limits, Reply};
 use secretfig_source::{
     Abilities, Ask, At, Clock, ErrorKind, Fetched, Fingerprints, Grants, Identity, Lease, Listing, Probe,

@@ -3,7 +3,7 @@
 
 use super::instance::provider_config;
 use super::{Missed, Ways};
-use crate::adapter::Wall;
+use crate::adapter::{Wall, ours};
 use crate::error::{Refusal, misconfigured};
 use crate::naming::Names;
 use aws_config::meta::region::ProvideRegion;
@@ -16,8 +16,6 @@ use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_runtime::env_config::file::{EnvConfigFileKind as Kind, EnvConfigFiles};
 use secretfig_source::ErrorKind;
-use secretfig_source::protocol::HttpError;
-use std::error::Error;
 
 impl Ways {
     /// Those that are there: one that is not is as good as none, as in AWS' own tools.
@@ -102,8 +100,4 @@ impl Ways {
         names.set_region(region.as_ref()).ok()?;
         names.region().map(str::to_owned)
     }
-}
-
-fn ours(error: &(dyn Error + 'static)) -> Option<HttpError> {
-    error.downcast_ref::<HttpError>().copied().or_else(|| ours(error.source()?))
 }

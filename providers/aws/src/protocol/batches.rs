@@ -2,10 +2,11 @@
 
 use super::{BATCH, Body, SecretsManager, Session, Stop};
 use crate::error::{Doing, Refusal, Said, malformed, refusal};
+use crate::folder;
 use crate::naming::{Id, Place};
 use crate::reply::{Value, list, text};
 use secretfig_source::protocol::{Answers, Wire};
-use secretfig_source::{Ask, At, ErrorKind, Fetched, Node};
+use secretfig_source::{Ask, At, Fetched, Node};
 
 impl SecretsManager {
     /// One answer for each of these, in their order: current values by batches, where so many are wanted that they are worth
@@ -59,7 +60,7 @@ impl SecretsManager {
                         Ok(tree) => Some(Value::read(tree).map(|value| value.fetched(id))),
                         Err(refusal) => Some(Err(refusal.clone())),
                     };
-                    *seat = answer.filter(|answer| !(batch && worth.again && is_of_batch(answer)));
+                    *seat = answer.filter(|answer| !(batch && worth.again && folder::is_of_batch(answer)));
                 }
             }
             if !std::mem::take(&mut batches) {
@@ -111,11 +112,6 @@ type Answer = Option<Result<Fetched, Refusal>>;
 pub(super) struct Worth {
     pub(super) from: usize,
     pub(super) again: bool,
-}
-
-/// Whether a batch may be refused so, and what is in it not.
-fn is_of_batch(answer: &Result<Fetched, Refusal>) -> bool {
-    matches!(answer, Err(Refusal { kind: ErrorKind::Denied | ErrorKind::Throttled { .. }, .. }))
 }
 
 /// What a batch says of that secret: its value, or why there is none.

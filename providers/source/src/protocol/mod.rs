@@ -15,6 +15,7 @@
 //! What steers and what leaks is kept out by types: a [`Request`] goes to an [`Origin`] and is built
 //! of segments, a [`Credential`] belongs to one origin, and nothing here prints a header or a body.
 
+mod blind;
 mod exchange;
 mod http;
 mod json;
@@ -22,6 +23,7 @@ mod origin;
 mod over;
 mod talk;
 
+pub use self::blind::Blind;
 pub use self::exchange::{Answers, Asking, Exchange, Now, Protocol, SignedIn, Step, ready};
 #[cfg(feature = "dates")]
 pub use self::http::retry_after;

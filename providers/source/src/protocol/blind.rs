@@ -1,7 +1,7 @@
 //! Where metadata may not be read: the least policy grants no more than the value, and to ask at each look would cost
 //! three requests and fill the server's audit log with refusals.
 
-use secretfig_source::Tick;
+use crate::Tick;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -11,18 +11,18 @@ const AGAIN: Duration = Duration::from_secs(3_600);
 
 /// Names whose metadata were denied while their value was not.
 #[derive(Default)]
-pub(crate) struct Blind(Mutex<BTreeMap<Box<str>, Tick>>);
+pub struct Blind(Mutex<BTreeMap<Box<str>, Tick>>);
 
 impl Blind {
     /// Whether only the value tells of that name, as far as is known.
-    pub(crate) fn is(&self, name: &str, now: Tick) -> bool {
+    pub fn is(&self, name: &str, now: Tick) -> bool {
         let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         names.retain(|_, until| now < *until);
         names.contains_key(name)
     }
 
     /// It was found to be so.
-    pub(crate) fn found(&self, name: &str, now: Tick) {
+    pub fn found(&self, name: &str, now: Tick) {
         let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         names.insert(name.into(), now.after(AGAIN));
     }
