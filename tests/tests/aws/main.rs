@@ -4,8 +4,8 @@
 use figment::providers::{Format, Toml};
 use secretfig::models::DatabaseCredentials;
 use secretfig::{Config, ExposeSecret, Live, LoadError, SecretString};
-use secretfig_test_servers::{Keys, Ministack, Moto};
-use secretfig_tests::{Hunt, Marker};
+use secretfig_test_servers::{Keys, Ministack, Moto, Relay};
+use secretfig_tests::{Hunt, Log, Marker};
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -161,40 +161,89 @@ async fn every_fault_is_told_with_its_own_next_step() {
     hunt.finish();
 }
 
+/// One value after another, by whatever moves AWSCURRENT.
 #[tokio::test]
 async fn a_rotation_is_seen_and_a_step_back_too() {
+    const NAME: &str = "app/database";
+    let (log, _heard) = Log::listen();
     let server = Ministack::start().await;
-    let (_, first) = server.put("app/database", r#"{"host":"db","username":"a","password":"one"}"#).await;
+    let hop = Relay::to(server.address(), Duration::ZERO).await;
+    let of = |password: &str| json!({ "host": "db", "username": "a", "password": password }).to_string();
+    let (_, first) = server.put(NAME, &of("one")).await;
     server.put("app/mail", r#"{"api_key":"k"}"#).await;
-    let toml = "[secrets]\ndatabase = { name = 'app/database', ttl = '1s' }\nmail = 'app/mail'";
-    let config = load::<App>(variables(server.address(), &anybody()), toml).await.unwrap();
+    let toml = "[secrets]\ndatabase = { name = 'app/database', ttl = '1s' }\nmail = { name = 'app/mail', ttl = '1h' }";
+    let config = load::<App>(variables(&hop.address(), &anybody()), toml).await.unwrap();
     let section = config.section(|app| &app.database);
     let mut changes = section.changes();
     let keeper = config.keep_fresh();
-    let url = || section.get().unwrap().url().expose_secret().to_owned();
-    assert!(url().contains("one"));
-    let (_, second) = server.put("app/database", r#"{"host":"db","username":"a","password":"two"}"#).await;
-    tokio::time::timeout(LIMIT, changes.next()).await.unwrap();
-    assert!(url().contains("two"));
-    let revision = || config.health().secret("app/database").unwrap().revision.clone().unwrap();
-    assert_eq!(revision(), second);
-    // an operator's undo
-    let back = json!({
-        "SecretId": "app/database", "VersionStage": "AWSCURRENT", "MoveToVersionId": first, "RemoveFromVersionId": second,
-    });
-    assert_eq!(server.call("UpdateSecretVersionStage", back).await.0, 200);
-    tokio::time::timeout(LIMIT, changes.next()).await.unwrap();
-    assert!(url().contains("one"));
-    assert_eq!(revision(), first);
+    let revision = || config.health().secret(NAME).unwrap().revision.clone().unwrap();
+    let mut seen = async |password: &str, version: &str| {
+        tokio::time::timeout(LIMIT, changes.next()).await.unwrap();
+        assert!(section.get().unwrap().url().expose_secret().contains(password));
+        assert_eq!(revision(), *version);
+        // within one ttl: by the first look that began after the change, or by one that was under way
+        let looks = hop.passed().iter().filter(|one| one.what.ends_with("DescribeSecret")).count();
+        looks
+    };
+    let steps_back = || log.text().matches("went back to a revision served before").count();
+    let moved = async |from: &str, to: &str| {
+        let stage = json!({
+            "SecretId": NAME, "VersionStage": "AWSCURRENT", "MoveToVersionId": to, "RemoveFromVersionId": from,
+        });
+        assert_eq!(server.call("UpdateSecretVersionStage", stage).await.0, 200);
+    };
+
+    hop.passed();
+    let (_, second) = server.put(NAME, &of("two")).await;
+    assert!(seen("two", &second).await <= 2);
+    assert_eq!(steps_back(), 0);
+    // an operator's undo, which is believed when a second look sees it too
+    hop.passed();
+    moved(&second, &first).await;
+    assert!(seen("one", &first).await <= 3);
+    assert_eq!(steps_back(), 1);
+    // AWS keeps one version before the current one: what was stepped back from goes with the next
+    hop.passed();
+    let (_, third) = server.put(NAME, &of("three")).await;
+    assert!(seen("three", &third).await <= 2);
+    let (_, versions) =
+        server.call("ListSecretVersionIds", json!({ "SecretId": NAME, "IncludeDeprecated": true })).await;
+    assert!(!versions.to_string().contains(&second), "it is pruned: {versions}");
+    assert!(config.health().secret(NAME).unwrap().is_ok());
+    assert_eq!(steps_back(), 1);
     // deleted for good: served for a while, and said
-    let gone = json!({ "SecretId": "app/database", "ForceDeleteWithoutRecovery": true });
+    let gone = json!({ "SecretId": NAME, "ForceDeleteWithoutRecovery": true });
     assert_eq!(server.call("DeleteSecret", gone).await.0, 200);
-    let seen = async {
-        while config.health().secret("app/database").unwrap().is_ok() {
+    let told = async {
+        while config.health().secret(NAME).unwrap().is_ok() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(LIMIT, seen).await.unwrap();
-    assert!(url().contains("one"));
+    tokio::time::timeout(LIMIT, told).await.unwrap();
+    assert!(section.get().unwrap().url().expose_secret().contains("three"));
+    keeper.shutdown(LIMIT).await;
+}
+
+/// A version that somebody asks for by its id, and that AWS no longer has.
+#[tokio::test]
+async fn a_version_that_is_pruned_is_served_on_and_told() {
+    let server = Ministack::start().await;
+    let (_, first) = server.put("app/key", "one").await;
+    let toml = format!("[secrets]\nkey = {{ name = 'app/key', at = '{first}', ttl = '1s' }}");
+    type Keys = BTreeMap<String, String>;
+    let config = load::<Keys>(variables(server.address(), &anybody()), &toml).await.unwrap();
+    let keeper = config.keep_fresh();
+    for value in ["two", "three"] {
+        server.put("app/key", value).await;
+    }
+    let told = async {
+        while config.health().secret("app/key").unwrap().is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(LIMIT, told).await.unwrap();
+    assert_eq!(config.snapshot()["key"], "one");
+    let anew = load::<Keys>(variables(server.address(), &anybody()), &toml).await.err().unwrap().to_string();
+    assert!(anew.contains("app/key") && anew.contains("no such version"), "{anew}");
     keeper.shutdown(LIMIT).await;
 }

@@ -3,11 +3,9 @@
 use crate::ground::Ground;
 use secretfig::testing::FakeSource;
 use secretfig::{Config, Live, SecretLayer, SecretString, TextEnv};
+use secretfig_tests::Log;
 use serde::Deserialize;
-use std::io;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tracing_subscriber::fmt::MakeWriter;
 
 #[derive(Deserialize)]
 #[allow(dead_code)]
@@ -24,37 +22,10 @@ struct Db {
     password: SecretString,
 }
 
-/// What a subscriber wrote.
-#[derive(Clone, Default)]
-pub(crate) struct Sink(Arc<Mutex<Vec<u8>>>);
-
-impl Sink {
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl io::Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Sink {
-    type Writer = Sink;
-    fn make_writer(&'a self) -> Sink {
-        self.clone()
-    }
-}
-
 pub(crate) fn hunt(ground: &Ground) {
     for (shape, marker) in &ground.markers {
         for json in [false, true] {
-            let sink = Sink::default();
+            let sink = Log::default();
             let subscriber = tracing_subscriber::fmt()
                 .with_max_level(tracing::Level::TRACE)
                 .with_span_events(tracing_subscriber::fmt::format::FmtSpan::FULL)

@@ -2,11 +2,11 @@
 //! programs print, and logged as text and as JSON. No value comes out, and all that is none does.
 
 use crate::ground::Ground;
-use crate::log::Sink;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use secretfig::redact::Redact;
+use secretfig_tests::Log;
 use std::cell::Cell;
 use std::fmt;
 use tracing_subscriber::Registry;
@@ -200,7 +200,7 @@ pub(crate) fn hunt(ground: &Ground, cases: u32) {
     for _ in 0..cases {
         let node = table(nodes()).new_tree(&mut runner).unwrap().current();
         for (way, text) in ways(&node, &markers) {
-            let (human, json) = (Sink::default(), Sink::default());
+            let (human, json) = (Log::default(), Log::default());
             let subscriber = Registry::default()
                 .with(Redact::around(
                     tracing_subscriber::fmt::layer().with_ansi(false).with_writer(human.clone()),

@@ -4,17 +4,15 @@ use secretfig::SystemClock;
 use secretfig_source::async_trait;
 use secretfig_source::protocol::{Http, HttpError, Limits, Reply, Request};
 use secretfig_test_servers::{OpenBao, Postgres};
-use secretfig_tests::{Hunt, Marker};
+use secretfig_tests::{Hunt, Log, Marker};
 use secretfig_transport::{Settings as Way, Transport};
 use secretfig_vault::{Auth, Given, Kind, SecretId, Settings, Vault};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::io;
-use std::sync::{Arc, Mutex, Once};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tracing::subscriber::DefaultGuard;
-use tracing_subscriber::fmt::MakeWriter;
 
 /// Far more than anything here takes.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
@@ -37,24 +35,15 @@ pub(crate) struct Scene {
     pub(crate) server: OpenBao,
     pub(crate) hunt: Hunt,
     pub(crate) tap: Arc<Tap>,
-    log: Sink,
+    log: Log,
     _logging: DefaultGuard,
 }
 
 impl Scene {
     pub(crate) async fn start() -> Self {
-        static OF_LOG: Once = Once::new();
-        OF_LOG.call_once(|| tracing_log::LogTracer::init().unwrap());
         let server = OpenBao::start().await;
         // from here on: what the harness logs is none of ours
-        let log = Sink::default();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::TRACE)
-            .with_span_events(tracing_subscriber::fmt::format::FmtSpan::FULL)
-            .with_writer(log.clone())
-            .with_ansi(false)
-            .finish();
-        let logging = tracing::subscriber::set_default(subscriber);
+        let (log, logging) = Log::listen();
         let hunt = Hunt::new();
         let tap = Tap::new();
         Self { server, hunt, tap, log, _logging: logging }
@@ -152,10 +141,9 @@ impl Scene {
         for (name, value) in tap.given.lock().unwrap().iter() {
             hunt.plant(name.as_str(), Marker::new(value.as_str()));
         }
-        let log = log.0.lock().unwrap().clone();
-        let text = String::from_utf8_lossy(&log);
+        let text = log.text();
         assert!(text.contains("TRACE") && text.contains("hyper"), "the log has all of it");
-        hunt.check("the log at TRACE", &log);
+        hunt.check("the log at TRACE", &text);
         let passed: String = tap.seen.lock().unwrap().iter().map(|(line, _)| line.as_str()).collect();
         // a source that is built from variables has a way of its own
         if !passed.is_empty() {
@@ -243,26 +231,5 @@ impl Http for Tap {
         }
         self.seen.lock().unwrap().push((line, reply.status().as_u16()));
         Ok(reply)
-    }
-}
-
-/// What a subscriber wrote.
-#[derive(Clone, Default)]
-struct Sink(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Sink {
-    type Writer = Sink;
-    fn make_writer(&'a self) -> Sink {
-        self.clone()
     }
 }

@@ -4,51 +4,11 @@ use crate::shared::{Now, kinds, settings, text, transport};
 use secretfig_aws::{Auth, Given, Keys, SecretsManager, Settings};
 use secretfig_source::{Ask, At, ErrorKind, Source};
 use secretfig_test_servers::{Moto, Relay};
-use secretfig_tests::{Hunt, Marker};
+use secretfig_tests::{Hunt, Log, Marker};
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
-use tracing::subscriber::DefaultGuard;
-use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::fmt::format::FmtSpan;
-
-/// What a subscriber wrote.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
-/// All that is said on this thread, which is the runtime's only one, by `tracing` and by `log`.
-fn listen() -> (Log, DefaultGuard) {
-    static OF_LOG: Once = Once::new();
-    OF_LOG.call_once(|| tracing_log::LogTracer::init().unwrap());
-    let log = Log::default();
-    let all = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_span_events(FmtSpan::FULL)
-        .with_writer(log.clone())
-        .with_ansi(false)
-        .finish();
-    (log, tracing::subscriber::set_default(all))
-}
 
 fn planted(hunt: &Hunt, what: &str) -> String {
     hunt.plant(what, Marker::random()).text().to_owned()
@@ -56,7 +16,7 @@ fn planted(hunt: &Hunt, what: &str) -> String {
 
 #[tokio::test]
 async fn nothing_secret_is_said() {
-    let (log, _heard) = listen();
+    let (log, _heard) = Log::listen();
     let hunt = Hunt::new();
     // what a server says in an error, the SDK prints at TRACE; ours never shows it (core/docs/threat-model.md)
     let words = Hunt::new();
@@ -115,8 +75,8 @@ async fn nothing_secret_is_said() {
             words.check_error(format!("{way}: {kind:?}"), told);
         }
     }
-    let said = log.0.lock().unwrap().clone();
-    assert!(String::from_utf8_lossy(&said).contains("aws_smithy_runtime"), "the SDK was not heard");
+    let said = log.text();
+    assert!(said.contains("aws_smithy_runtime"), "the SDK was not heard");
     hunt.check("log", said);
     hunt.finish();
     words.finish();

@@ -7,55 +7,16 @@ use crate::issuer::{Issuer, Kubernetes, REVIEWER};
 use secrecy::ExposeSecret;
 use secretfig_source::{Ask, At, Clock, ErrorKind, Listing, Source, SourceError, Tick};
 use secretfig_test_servers::{OpenBao, Postgres};
-use secretfig_tests::{Hunt, Marker};
+use secretfig_tests::{Hunt, Log, Marker};
 use secretfig_vault::{Auth, Given, SecretId, Settings, Vault};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fmt::Debug;
-use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, Once};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
-use tracing::subscriber::DefaultGuard;
-use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::fmt::format::FmtSpan;
-
-/// What a subscriber wrote.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
-/// All that is said on this thread, which is the runtime's only one, by `tracing` and by `log`.
-fn listen() -> (Log, DefaultGuard) {
-    static OF_LOG: Once = Once::new();
-    OF_LOG.call_once(|| tracing_log::LogTracer::init().unwrap());
-    let log = Log::default();
-    let all = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_span_events(FmtSpan::FULL)
-        .with_writer(log.clone())
-        .with_ansi(false)
-        .finish();
-    (log, tracing::subscriber::set_default(all))
-}
 
 /// The machine's clock, which a test moves on.
 struct Ahead(tokio::time::Instant, AtomicU64);
@@ -388,7 +349,7 @@ fn telling<'a>(what: &str, given: &'a str) -> Option<&'a str> {
 #[tokio::test]
 async fn no_way_in_and_nothing_after_it_says_a_secret() {
     let scene = Scene::new().await;
-    let (log, _listening) = listen();
+    let (log, _listening) = Log::listen();
     for way in 0..scene.good().await.len() {
         // anew for each: the one before has ended with all tokens revoked
         scene.live(scene.good().await.remove(way)).await;
@@ -410,8 +371,7 @@ async fn no_way_in_and_nothing_after_it_says_a_secret() {
     scene.ask(&signed_in, false).await;
     scene.heard("a sealed server", &scene.source(not).0.sign_in().await);
 
-    let said = log.0.lock().unwrap().clone();
-    let text = String::from_utf8_lossy(&said);
+    let text = log.text();
     for heard in ["TRACE", "hyper", "rustls", "WARN secretfig"] {
         assert!(text.contains(heard), "nothing of {heard} was heard: the log proves nothing");
     }
@@ -419,6 +379,6 @@ async fn no_way_in_and_nothing_after_it_says_a_secret() {
     for what in ["a token", "a wrapping token", "a secret_id", "a lease", "a user", "a password"] {
         assert!(given.iter().any(|(of, _)| *of == what), "{what} is looked for");
     }
-    scene.hunt.check("the log at TRACE", &said);
+    scene.hunt.check("the log at TRACE", &text);
     scene.hunt.finish();
 }
