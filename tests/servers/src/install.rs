@@ -78,7 +78,7 @@ impl Package {
         folder.unwrap_or_else(|e| Err(Failed(format!("the installation ended: {e}"))))
     }
 
-    fn folder(&self) -> Result<PathBuf, Failed> {
+    pub(crate) fn folder(&self) -> Result<PathBuf, Failed> {
         self.folder_in(&cache()?)
     }
 

@@ -45,7 +45,7 @@ mod relay;
 pub use cluster::Cluster;
 pub use install::{Failed, install_all};
 pub use ministack::Ministack;
-pub use moto::{ACCOUNT, Keys, Moto};
+pub use moto::{ACCOUNT, Keys, Moto, python_of_moto};
 pub use openbao::{OpenBao, Tls};
 pub use postgres::Postgres;
 pub use relay::{Passed, Relay, longest_chain};

@@ -56,6 +56,21 @@ pub struct Moto {
     made: AtomicUsize,
 }
 
+/// A Python that has boto3, AWS' own SDK for it, which moto needs, with nothing else of whoever calls; the first time ever,
+/// installs it.
+///
+/// # Panics
+/// When it cannot be had, with what was tried.
+pub fn python_of_moto() -> Command {
+    let folder = MOTO.folder().unwrap_or_else(|e| panic!("{e}"));
+    let mut command = Command::new(env::var_os("PYTHON").unwrap_or_else(|| "python3".into()));
+    command.env_clear().env("PYTHONPATH", folder);
+    for name in ["PATH", "HOME"] {
+        command.envs(env::var_os(name).map(|value| (name, value)));
+    }
+    command
+}
+
 impl Moto {
     /// Starts one; the first time ever, installs it.
     ///
