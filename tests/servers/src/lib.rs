@@ -32,6 +32,7 @@
     reason = "it serves tests: one without its server fails by panicking"
 )]
 
+mod agent;
 mod client;
 mod cluster;
 mod install;
@@ -42,6 +43,7 @@ mod postgres;
 mod process;
 mod relay;
 
+pub use agent::Agent;
 pub use cluster::Cluster;
 pub use install::{Failed, install_all};
 pub use ministack::Ministack;

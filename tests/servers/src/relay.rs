@@ -168,7 +168,7 @@ async fn through(server: SocketAddr, head: &str, body: &[u8]) -> Option<Vec<u8>>
 }
 
 /// A head and a body of a stated length, or one that ends with the stream.
-async fn message(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
+pub(crate) async fn message(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
     let mut bytes = Vec::new();
     let end = loop {
         if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -202,7 +202,7 @@ async fn message(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
     Some((head, body))
 }
 
-fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+pub(crate) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     let mut lines = head.lines().filter_map(|line| line.split_once(':'));
     lines.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
 }

@@ -3,7 +3,7 @@
 use super::{Auth, Given, Keys, Material, SCHEME, Settings, role};
 use crate::error::misconfigured;
 use crate::naming::{Duplicates, Names};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use secretfig_source::SourceError;
 use secretfig_source::options::{Is, Known, Options};
 use secretfig_source::protocol::Origin;
@@ -14,6 +14,8 @@ use std::time::Duration;
 
 use Is::{File, Plain, Refused, Secret};
 
+/// A token that lies in a file.
+const OF_FILE: &str = "file://";
 /// Where the agent writes its token, unless it was told otherwise.
 /// ([agent](https://github.com/aws/aws-secretsmanager-agent#the-ssrf-feature))
 const AGENT_TOKEN: &str = "/var/run/awssmatoken";
@@ -107,7 +109,12 @@ const OPTIONS: Options = Options {
             Plain,
             "agent: where it listens; default http://localhost:2773. It makes `auth` agent",
         ),
-        ("agent_token", &["AWS_TOKEN"], Secret, "agent: what it wants to see"),
+        (
+            "agent_token",
+            &["AWS_TOKEN"],
+            Secret,
+            "agent: what it wants to see, or `file://` and the path of the file",
+        ),
         (
             "agent_token_file",
             &["SECRETFIG_AWS_AGENT_TOKEN_FILE"],
@@ -328,7 +335,13 @@ fn material(known: &mut Known) -> Material {
         let origin = Origin::parse(&text).map_err(|refused| refused.of_source(SCHEME));
         made.agent = known.checked("agent", origin);
     }
-    made.agent_token = given(known, "agent_token", "agent_token_file");
+    made.agent_token = match given(known, "agent_token", "agent_token_file") {
+        // the agent itself takes its variable so, and may share its environment with us
+        Some(Given::Text(text)) if text.expose_secret().starts_with(OF_FILE) => {
+            text.expose_secret().strip_prefix(OF_FILE).map(|path| Given::File(Path::new(path).into()))
+        }
+        given => given,
+    };
     if made.agent_token.is_none() {
         // the Lambda extension takes the function's own session token
         made.agent_token = session.map(Given::Text);

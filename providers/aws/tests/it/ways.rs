@@ -2,8 +2,8 @@
 
 use crate::shared::{Now, kinds, sdk, settings, text, transport};
 use secretfig_aws::{Auth, Given, SecretsManager, Settings};
-use secretfig_source::{Ask, ErrorKind, Source, SourceError};
-use secretfig_test_servers::{Ministack, Moto, Relay};
+use secretfig_source::{Ask, At, ErrorKind, Source, SourceError};
+use secretfig_test_servers::{Agent, Ministack, Moto, Relay};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -221,4 +221,37 @@ async fn by_an_agent_that_is_told_when_its_value_failed() {
     }
     let folder = source.fetch(&[Ask::new("app/*")]).await;
     assert_eq!(kinds(&folder), [Some(ErrorKind::Misconfigured)]);
+}
+
+#[tokio::test]
+async fn by_an_agent_that_keeps_values_and_checks_who_asks() {
+    let server = Ministack::start().await;
+    let agent = Agent::of(server.address(), "its token", Duration::from_secs(3_600)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, "its token\n").unwrap();
+    let token = format!("file://{}", file.display());
+    let by = |token: &str| {
+        let vars = [("SECRETFIG_AWS_AGENT", agent.address()), ("AWS_TOKEN", token.to_owned())];
+        let vars: Vec<(&str, &str)> = vars.iter().map(|(name, value)| (*name, &**value)).collect();
+        read(server.address(), &vars).unwrap()
+    };
+    let source = by(&token);
+    let ask = Ask::new("app/db");
+    let absent = source.fetch(std::slice::from_ref(&ask)).await;
+    assert_eq!(kinds(&absent), [Some(ErrorKind::Absent)]);
+    let (_, first) = server.put("app/db", "one").await;
+    assert_eq!(value(&source).await, "one");
+    server.put("app/db", "two").await;
+    assert_eq!(value(&source).await, "one", "it is kept");
+    let pinned = Ask::new("app/db").at(At::Version(first.as_str().into()));
+    assert!(source.fetch(&[pinned]).await.iter().all(Result::is_ok));
+    // whoever uses it found it wrong
+    source.distrust(&ask);
+    assert_eq!(value(&source).await, "two");
+    agent.asked();
+    assert_eq!(value(&source).await, "two");
+    assert_eq!(agent.asked(), [""; 0], "the one fresh look is over");
+    let refused = by("another token").fetch(std::slice::from_ref(&ask)).await;
+    assert_eq!(kinds(&refused), [Some(ErrorKind::Unauthenticated)]);
 }
