@@ -182,8 +182,7 @@ async fn a_rotation_is_seen_and_a_step_back_too() {
         assert!(section.get().unwrap().url().expose_secret().contains(password));
         assert_eq!(revision(), *version);
         // within one ttl: by the first look that began after the change, or by one that was under way
-        let looks = hop.passed().iter().filter(|one| one.what.ends_with("DescribeSecret")).count();
-        looks
+        hop.passed().iter().filter(|one| one.what.ends_with("DescribeSecret")).count()
     };
     let steps_back = || log.text().matches("went back to a revision served before").count();
     let moved = async |from: &str, to: &str| {
