@@ -43,14 +43,13 @@ pub(crate) fn hunt(ground: &Ground) {
                     ground.run(life(ground, shape, marker.text()));
                 });
             }
-            let log = sink.0.lock().unwrap().clone();
-            let text = String::from_utf8_lossy(&log);
+            let text = sink.text();
             for wanted in
                 ["secretfig::audit", "refused", "WARN", "ERROR", "went back", "overridden", "exposed"]
             {
                 assert!(text.contains(wanted), "`{wanted}` is not in the log:\n{text}");
             }
-            ground.hunt.check(format!("the log of a life with {shape}"), &log);
+            ground.hunt.check(format!("the log of a life with {shape}"), &text);
         }
     }
 }
